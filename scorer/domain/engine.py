@@ -1,0 +1,324 @@
+"""The engine: what one record, one timer or one milestone does to a lead.
+
+Deterministic: everything depends on the lead's state, the rules and the arguments. ``judged_at`` is the
+partition's clock less the grace (ms): the instant at which absences and recency are judged. Points are
+read at the lead's own clock, which may be later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import exp
+from typing import Any
+
+from scorer.domain.granting import STEEPEST, grant, rebase, resum
+from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
+from scorer.domain.model import Disqualification
+from scorer.domain.outcomes import LEAD_DISQUALIFIED, LEAD_QUALIFIED, Outcome, outcome
+from scorer.domain.reading import above, below, total
+from scorer.domain.record import PROFILE_UPDATED, Fact
+from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, Watch
+from scorer.domain.solve import next_crossing, next_edge, no_crossing_before, stays_low
+
+ATTRIBUTES = 256
+"""Attributes kept per lead; a further one is not taken."""
+ATTRIBUTE_TEXT = 1_024
+"""Characters of an attribute's text; a longer one is not taken."""
+
+RAISED, LOWERED, TURNED = 1, 2, 4
+"""What a change did: points added, points taken, a disqualification that came or went."""
+
+
+def step(rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out: list[Outcome]) -> None:
+    """Apply a fact to a lead whose timers up to ``judged_at`` have fired, and emit what it brings about."""
+    if lead.touched:
+        _step_in_import(rules, lead, key, fact, judged_at, out)
+        return
+    # Comparisons instead of max(): a call costs as much as decoding three fields.
+    at = fact.time
+    at = lead.clock if lead.clock > at else at  # noqa: FURB136
+    at = judged_at if judged_at > at else at  # noqa: FURB136
+    fresh = lead.fence < 0
+    before: float | None = None
+    if fresh:
+        _begin(rules, lead, at)
+    elif 0 < lead.wake <= at:
+        # Time alone may have taken the total beyond a threshold by now; then it waits for its timer.
+        before = total(rules, lead, at)
+    lead.clock = at
+    if judged_at > lead.judged:  # noqa: PLR1730
+        lead.judged = judged_at
+    change, affected = _take_in(rules, lead, fact)
+    if fresh and rules.initial:
+        affected = [*affected, *rules.initial]
+    if affected:
+        change |= _judge(rules, lead, affected, lead.judged)
+    if change:
+        _conclude(rules, lead, key, change, before, out)
+    if fresh:
+        _schedule(lead, next_edge(rules, lead, lead.judged))
+    if 0 < lead.wake <= judged_at:
+        fire(rules, lead, key, judged_at, out)
+
+
+def step_imported(rules: RuleSet, lead: Lead, fact: Fact) -> None:
+    """Apply a fact of an open import: it changes state, and is evaluated when the import ends."""
+    at = max(lead.clock, fact.time)
+    if lead.fence < 0:
+        _begin(rules, lead, at)
+    lead.clock = at
+    lead.touched = fact.door
+    _take_in(rules, lead, fact)
+
+
+def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outcome]) -> None:
+    """Fire the lead's timers that are due at or before ``judged_at``, each at its own instant, in order."""
+    while 0 < lead.wake <= judged_at and not lead.touched:
+        due = lead.wake
+        lead.wake = 0
+        # Beyond the clock nothing has been read yet: all that holds there is time's doing. Short of it,
+        # only what an ending window changes is due now.
+        before = total(rules, lead, lead.clock) if due < lead.clock else None
+        lead.clock = max(lead.clock, due)
+        lead.judged = max(lead.judged, due)
+        _judge(rules, lead, rules.timed, lead.judged)
+        _settle(rules, lead, key, "time", before, out)
+        _schedule(lead, next_edge(rules, lead, lead.judged))
+        _schedule(lead, next_crossing(rules, lead, lead.clock))
+
+
+def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str, out: list[Outcome]) -> None:
+    """Judge everything anew as of a milestone (new rules, an import's end) and emit what holds."""
+    lead.clock = max(lead.clock, judged_at)
+    lead.judged = max(lead.judged, judged_at)
+    lead.touched = 0
+    _judge(rules, lead, rules.judged, lead.judged)
+    _settle(rules, lead, key, cause, None, out)
+    lead.wake = 0
+    _schedule(lead, next_edge(rules, lead, lead.judged))
+    _schedule(lead, next_crossing(rules, lead, lead.clock))
+
+
+def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> None:
+    """Carry a lead's state over to a new rule set: what the new rules don't know is dropped."""
+    if not lead.sums and lead.fence < 0:
+        return
+    lead.masses = {slot: mass for slot, mass in lead.masses.items() if slot in rules.variants}
+    lead.days = {slot: days for slot, days in lead.days.items() if slot in rules.variants}
+    keys = {award.key for award in rules.grants} | rules.variants.keys()
+    lead.limits = {key: kept for key, kept in lead.limits.items() if key in keys}
+    lead.newest = {slot: times for slot, times in lead.newest.items() if slot in rules.watches}
+    lead.holds = {slot for slot in lead.holds if slot in rules.by_slot}
+    known = previous.watches if previous is not None else {}
+    lead.starts = {slot: start for slot, start in lead.starts.items() if slot in rules.watches}
+    for slot in rules.watches:
+        if slot not in known:
+            # Nobody watched until now, so nobody can have been found inactive.
+            lead.starts[slot] = max(as_of, lead.since)
+    resum(rules, lead)
+
+
+def _begin(rules: RuleSet, lead: Lead, at: int) -> None:
+    lead.since = lead.landmark = at
+    lead.sums = [0.0] * rules.group_count
+
+
+def _step_in_import(
+    rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out: list[Outcome]
+) -> None:
+    """A live fact for a lead that an open import has changed: what the fact itself turns is evaluated."""
+    at = max(lead.clock, fact.time, judged_at)
+    lead.judged = max(lead.judged, judged_at)
+    before = total(rules, lead, at)
+    held = [judged.holds(lead, lead.judged) for judged in rules.judged]
+    lead.clock = at
+    change, _ = _take_in(rules, lead, fact)
+    turned = [
+        judged
+        for judged, was in zip(rules.judged, held, strict=True)
+        if judged.holds(lead, lead.judged) != was
+    ]
+    change |= _judge(rules, lead, turned, lead.judged)
+    if change:
+        _settle(rules, lead, key, "activity", before, out)
+
+
+# -- taking a fact in --------------------------------------------------------------------------------
+
+
+def _take_in(rules: RuleSet, lead: Lead, fact: Fact) -> tuple[int, Iterable[Judged]]:
+    """Change state by a fact: (what it did to the points, the conditions that it may have turned)."""
+    if rules.fastest * (lead.clock - lead.landmark) > STEEPEST:
+        rebase(rules, lead, lead.clock)
+    properties, at = fact.properties, fact.time
+    affected: Iterable[Judged] = ()
+    if fact.type == PROFILE_UPDATED:
+        affected = _update_attributes(rules, lead, fact)
+    index = rules.types.get(fact.type)
+    if index is None:
+        return 0, affected
+    change = 0
+    found = index.find(properties) if index.fields else index.always
+    if found:
+        change = _award(rules, lead, found, properties, at)
+    newest = lead.newest
+    for watch in index.watches:
+        if watch.where is not None and not watch.where(properties):
+            continue
+        times = newest.get(watch.slot)
+        if times is not None and watch.count == 1:
+            last = times[0]
+            if at <= last:
+                continue
+            times[0] = at
+            if lead.judged - last < watch.windows[0] and lead.judged - lead.since < watch.windows[0]:
+                continue  # every window was open, and is
+        affected = [*affected, *_watched(lead, watch, times, at)]
+    return change, affected
+
+
+def _award(rules: RuleSet, lead: Lead, found: Iterable[Grant], properties: Mapping[str, Any], at: int) -> int:
+    change = 0
+    for award in found:
+        if award.where is not None and not award.where(properties):
+            continue
+        variant = award.plain
+        if variant is None:
+            points = grant(rules, lead, award, properties, at)
+        else:
+            points = variant.points
+            growth = exp(variant.rate * (at - lead.landmark))
+            masses, slot = lead.masses, variant.slot
+            masses[slot] = masses.get(slot, 0.0) + growth
+            lead.sums[variant.group] += points * growth
+        if points:
+            # A score that counts against the total turns the direction around.
+            change |= RAISED if points * award.weight > 0 else LOWERED
+    return change
+
+
+def _watched(lead: Lead, watch: Watch, times: list[int] | None, at: int) -> Iterable[Judged]:
+    """Note an activity's time; the conditions that this may turn, whose windows' ends are scheduled."""
+    if times is None:
+        times = lead.newest[watch.slot] = [at]
+    elif watch.count > 1:
+        times.append(at)
+        times.sort()
+        del times[: -watch.count]
+    if watch.judged:
+        edges = [time + window for time in times for window in watch.windows]
+        _schedule(lead, min((edge for edge in edges if edge > lead.judged), default=0))
+    return watch.judged
+
+
+def _update_attributes(rules: RuleSet, lead: Lead, fact: Fact) -> list[Judged]:
+    affected: list[Judged] = []
+    attributes, at = lead.attributes, fact.time
+    for name, value in fact.properties.items():
+        held = attributes.get(name)
+        if held is None:
+            if len(attributes) >= ATTRIBUTES:
+                continue
+        elif at < held[0]:
+            continue
+        if type(value) is str and len(value) > ATTRIBUTE_TEXT:
+            continue
+        attributes[name] = (at, value)
+        affected += rules.by_attribute.get(name, ())
+    return affected
+
+
+# -- judging and deciding ----------------------------------------------------------------------------
+
+
+def _judge(rules: RuleSet, lead: Lead, entries: Iterable[Judged], at: int) -> int:
+    """Bring conditions up to date, in rule order, with the awards of segments entered or left."""
+    change = 0
+    for entry in sorted(set(entries), key=_order):
+        holds = entry.holds(lead, at)
+        if holds == (entry.slot in lead.holds):
+            continue
+        if holds:
+            lead.holds.add(entry.slot)
+        else:
+            lead.holds.discard(entry.slot)
+        if entry.standing_group >= 0:
+            points = entry.item.points if holds else -entry.item.points
+            lead.sums[entry.standing_group] += points
+            weighted = points * rules.weights[rules.score_index[entry.item.score]]
+            change |= RAISED if weighted > 0 else LOWERED
+        elif entry.entered:
+            index = rules.types.get(entry.entered if holds else entry.left, EMPTY_INDEX)
+            change |= _award(rules, lead, index.always, {}, lead.clock)
+        else:
+            change |= TURNED
+    return change
+
+
+def _order(entry: Judged) -> int:
+    return entry.order
+
+
+def _conclude(
+    rules: RuleSet, lead: Lead, key: bytes, change: int, before: float | None, out: list[Outcome]
+) -> None:
+    """Decide after a fact, looking only at what its change can have brought about."""
+    status = lead.status
+    if status == DISQUALIFIED:
+        if not change & TURNED:
+            return
+    elif not change & (TURNED | (RAISED if status == OPEN else LOWERED)):
+        return  # against the direction of the threshold: what was due, if anything, is due later
+    elif status == OPEN and not change & TURNED and stays_low(rules, lead):
+        return
+    _settle(rules, lead, key, "activity", before, out)
+    _schedule(lead, no_crossing_before(rules, lead))
+
+
+def _settle(
+    rules: RuleSet, lead: Lead, key: bytes, cause: str, before: float | None, out: list[Outcome]
+) -> None:
+    """Move the lead's status to what its state says; ``before`` is the total without the change, if known."""
+    if rules.disqualifications or lead.status == DISQUALIFIED:
+        if lead.status == DISQUALIFIED and _may_return(rules, lead):
+            lead.status, lead.disqualified_by, before = OPEN, 0, None
+        if lead.status != DISQUALIFIED:
+            for entry in rules.disqualifications:
+                if entry.slot in lead.holds:
+                    lead.status, lead.disqualified_by = DISQUALIFIED, entry.slot
+                    _emit(rules, lead, key, LEAD_DISQUALIFIED, cause, entry.item, out)
+                    break
+    if lead.status == DISQUALIFIED:
+        return
+    value = total(rules, lead, lead.clock)
+    if lead.status == OPEN:
+        if above(rules, value) and (before is None or not above(rules, before)):
+            lead.status = QUALIFIED
+            _emit(rules, lead, key, LEAD_QUALIFIED, cause, None, out)
+    elif below(rules, value) and (before is None or not below(rules, before)):
+        lead.status = OPEN
+        _emit(rules, lead, key, LEAD_DISQUALIFIED, cause, None, out)
+
+
+def _may_return(rules: RuleSet, lead: Lead) -> bool:
+    judged = rules.by_slot.get(lead.disqualified_by)
+    if judged is None:
+        return True  # the rule is gone
+    return lead.disqualified_by not in lead.holds and judged.item.requalify
+
+
+def _emit(
+    rules: RuleSet,
+    lead: Lead,
+    key: bytes,
+    kind: str,
+    cause: str,
+    reason: Disqualification | None,
+    out: list[Outcome],
+) -> None:
+    out.append(outcome(rules, lead, key.decode(), kind, cause, reason))
+
+
+def _schedule(lead: Lead, due: int) -> None:
+    if due and (not lead.wake or due < lead.wake):
+        lead.wake = due

@@ -1,0 +1,158 @@
+"""Granting awards: which variant, within which limits, into which mass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from math import exp
+from struct import Struct
+from typing import Any, cast
+
+from scorer.domain.conditions import comparable
+from scorer.domain.lead import Lead
+from scorer.domain.model import LinearDecay, Once, OncePerObject, PerPeriod, PerUnit, Table
+from scorer.domain.reading import share_left
+from scorer.domain.rules import Grant, RuleSet, Variant
+
+OBJECT = 8
+"""Bytes of an object's hash in ``Lead.limits``."""
+PERIOD = Struct(">IH")
+"""An entry of ``Lead.limits`` for grants per period: period number, grants made in it."""
+PERIODS_KEPT = 512
+"""More than the days of the 400-day horizon: a record that is not refused always finds its period."""
+STEEPEST = 64.0
+"""Decay rate times age at which the landmark is moved: e^64 leaves room for sums in a double."""
+
+
+def grant(rules: RuleSet, lead: Lead, award: Grant, properties: Mapping[str, Any], at: int) -> float:
+    """Grant an award whose condition holds, as of its event time (ms); the points granted, 0 for none."""
+    if award.period:
+        if not _within_period(rules, lead, award, at):
+            return 0.0
+    elif award.limit is not None and not _within_limit(rules, lead, award, properties):
+        return 0.0
+    weight = 1.0
+    variant: Variant | None
+    if award.first_later:
+        first, variant = award.variants
+        if first.slot not in lead.limits:
+            lead.limits[first.slot] = b""
+            variant = first
+    elif award.fixed:
+        variant = award.variants[0]
+    else:
+        variant, weight = _by_value(award, properties)
+        if variant is None or not weight:
+            return 0.0
+    if award.special and award.key not in lead.specials:
+        lead.specials.append(award.key)
+    if award.linear is not None:
+        _add_day(rules, lead, award.linear, variant, at, weight)
+        return variant.points * weight
+    growth = weight * exp(variant.rate * (at - lead.landmark))
+    lead.masses[variant.slot] = lead.masses.get(variant.slot, 0.0) + growth
+    if not award.special:
+        lead.sums[variant.group] += variant.points * growth
+    return variant.points * weight
+
+
+def _by_value(award: Grant, properties: Mapping[str, Any]) -> tuple[Variant | None, float]:
+    """(the variant that an activity earns by one of its properties, its weight)."""
+    points = cast("PerUnit | Table", award.award.points)
+    value = properties.get(points.field)
+    if isinstance(points, PerUnit):
+        if type(value) is not int and type(value) is not float:
+            return None, 0.0
+        up, down = award.variants
+        return (up, float(value)) if value >= 0 else (down, float(-value))
+    variant = award.rows.get(comparable(value)) if value is not None else None
+    if variant is None and points.otherwise is not None:
+        variant = award.variants[-1]
+    return variant, 1.0
+
+
+def _within_limit(rules: RuleSet, lead: Lead, award: Grant, properties: Mapping[str, Any]) -> bool:
+    limit = award.limit
+    kept = lead.limits.get(award.key)
+    if isinstance(limit, Once):
+        lead.limits[award.key] = b""
+        return kept is None
+    value = comparable(properties.get(cast("OncePerObject", limit).field))
+    if value is None:
+        return False
+    kept = kept or b""
+    name = blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=OBJECT).digest()
+    if _find(kept, name) or len(kept) >= rules.model.objects * OBJECT:
+        return False
+    lead.limits[award.key] = kept + name
+    return True
+
+
+def _find(packed: bytes, name: bytes) -> bool:
+    at = packed.find(name)
+    while at >= 0 and at % OBJECT:
+        at = packed.find(name, at + 1)
+    return at >= 0
+
+
+def _within_period(rules: RuleSet, lead: Lead, award: Grant, at: int) -> bool:
+    """Count one more grant in a period, kept in order of periods; False when it has had its grants."""
+    times, key = cast("PerPeriod", award.limit).times, award.key
+    period = max(rules.calendar.period(award.period, at), 0)
+    kept = lead.limits.get(key, b"")
+    position = len(kept)
+    while position:
+        number, count = PERIOD.unpack_from(kept, position - PERIOD.size)
+        if number == period:
+            if count >= times:
+                return False
+            start = position - PERIOD.size
+            lead.limits[key] = kept[:start] + PERIOD.pack(period, count + 1) + kept[position:]
+            return True
+        if number < period:
+            break
+        position -= PERIOD.size
+    kept = kept[:position] + PERIOD.pack(period, 1) + kept[position:]
+    lead.limits[key] = kept[-PERIODS_KEPT * PERIOD.size :]
+    return True
+
+
+def _add_day(
+    rules: RuleSet, lead: Lead, decay: LinearDecay, variant: Variant, at: int, weight: float
+) -> None:
+    days = lead.days.get(variant.slot)
+    if days is None:
+        days = lead.days[variant.slot] = {}
+    day = rules.calendar.day(at)
+    days[day] = days.get(day, 0.0) + weight
+    today = rules.calendar.day(lead.clock)
+    first = next(iter(days))
+    if not share_left(decay, today - first):
+        for old in [old for old in days if not share_left(decay, today - old)]:
+            del days[old]
+
+
+def resum(rules: RuleSet, lead: Lead) -> None:
+    """Compute ``sums`` and ``specials`` anew from masses, days and standing points."""
+    lead.sums = [0.0] * rules.group_count
+    lead.specials = []
+    for slot in (*lead.masses, *lead.days):
+        award, variant = rules.variants[slot]
+        if not award.special:
+            lead.sums[variant.group] += variant.points * lead.masses[slot]
+        elif award.key not in lead.specials:
+            lead.specials.append(award.key)
+    for judged in rules.judged:
+        if judged.standing_group >= 0 and judged.slot in lead.holds:
+            lead.sums[judged.standing_group] += judged.item.points
+
+
+def rebase(rules: RuleSet, lead: Lead, at: int) -> None:
+    """Move the landmark to ``at``, before the masses' exponents outgrow a double."""
+    elapsed = at - lead.landmark
+    for slot, mass in lead.masses.items():
+        rate = rules.rates[rules.variants[slot][1].rate_index]
+        if rate:
+            lead.masses[slot] = mass * exp(-rate * elapsed)
+    lead.landmark = at
+    resum(rules, lead)

@@ -1,0 +1,252 @@
+"""The compiled rule file as data: what the rule file says, names resolved and units made plain.
+
+A ``Model`` travels through the log (``record.Rules``) and is turned into indexed rules by
+``rules.build``. Points and thresholds are numbers, durations integer milliseconds.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+Scalar = str | int | float | bool
+
+Operator = Literal[
+    "equals",  # value: list of scalars, any of which matches
+    "contains",  # value: list of texts, any of which is part of the text (or an element of the list)
+    "prefix",  # value: list of texts, any of which the text starts with
+    "matches",  # value: [regular expression], searched for anywhere
+    "at_least",  # value: [number]
+    "at_most",
+    "above",
+    "below",
+    "exists",  # value: []
+    "missing",
+]
+
+
+class _Node(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    pass
+
+
+# -- conditions ---------------------------------------------------------------------------------
+# Text is compared without regard to case. A comparison with a field that is missing, or of another
+# type, is false ("missing" aside).
+
+
+class Compare(_Node, frozen=True, tag="compare"):
+    """One field against values: a property inside a ``Matcher``, an attribute elsewhere."""
+
+    field: str
+    op: Operator
+    value: tuple[Scalar, ...] = ()
+
+
+class All(_Node, frozen=True, tag="all"):
+    items: tuple[Condition, ...]
+
+
+class Any(_Node, frozen=True, tag="any"):
+    items: tuple[Condition, ...]
+
+
+class Not(_Node, frozen=True, tag="not"):
+    """True when none of the items is."""
+
+    items: tuple[Condition, ...]
+
+
+class Matcher(_Node, frozen=True):
+    """Activities of some types whose properties satisfy a condition (of Compare/All/Any/Not only)."""
+
+    types: tuple[str, ...]
+    where: Condition | None = None
+
+
+class Recent(_Node, frozen=True, tag="recent"):
+    """At least ``count`` matching activities within the last ``window`` ms. Lead conditions only."""
+
+    matcher: Matcher
+    window: int
+    count: int = 1
+
+
+class Absent(_Node, frozen=True, tag="absent"):
+    """No matching activity for ``window`` ms. Lead conditions only.
+
+    The window starts at the newest matching activity, but not before the lead's first record:
+    nobody is inactive on arrival.
+    """
+
+    matcher: Matcher
+    window: int
+
+
+class InSegment(_Node, frozen=True, tag="segment"):
+    """The lead is in the named segment. Lead conditions only."""
+
+    name: str
+
+
+Condition = Compare | All | Any | Not | Recent | Absent | InSegment
+
+
+# -- awards -------------------------------------------------------------------------------------
+
+
+class Fixed(_Node, frozen=True, tag="fixed"):
+    points: float
+
+
+class FirstLater(_Node, frozen=True, tag="first_later"):
+    """One value for the lead's first grant (in log order), another for every later one."""
+
+    first: float
+    later: float
+
+
+class Table(_Node, frozen=True, tag="table"):
+    """By the value of a property; ``otherwise`` None grants nothing."""
+
+    field: str
+    rows: tuple[tuple[Scalar, float], ...]
+    otherwise: float | None = None
+
+
+class PerUnit(_Node, frozen=True, tag="per_unit"):
+    """``points`` for each unit of a numeric property; other values grant nothing."""
+
+    field: str
+    points: float
+
+
+Points = Fixed | FirstLater | Table | PerUnit
+
+
+class Once(_Node, frozen=True, tag="once"):
+    """One grant in a lead's life."""
+
+
+class OncePerObject(_Node, frozen=True, tag="once_per_object"):
+    """One grant for each value of a property; records without it are granted nothing."""
+
+    field: str
+
+
+class PerPeriod(_Node, frozen=True, tag="per_period"):
+    """``times`` grants in each calendar period of the model's time zone."""
+
+    period: Literal["day", "week", "month", "quarter"]
+    times: int = 1
+
+
+Limit = Once | OncePerObject | PerPeriod
+
+
+class HalfLife(_Node, frozen=True, tag="half_life"):
+    ms: int
+
+
+class LinearDecay(_Node, frozen=True, tag="linear"):
+    """Each award loses ``share`` (0..1) of its points per ``days`` midnights, down to nothing."""
+
+    share: float
+    days: int
+
+
+Decay = HalfLife | LinearDecay
+
+
+class Award(_Node, frozen=True):
+    """Points granted by an activity, or by entering or leaving a segment.
+
+    ``on.types`` may hold ``segment.entered:NAME`` and ``segment.left:NAME``.
+    """
+
+    id: str
+    score: str
+    on: Matcher
+    points: Points
+    limit: Limit | None = None
+    decay: Decay | None = None
+    cap: float | None = None
+    """The rule's current value is clamped to this (a negative rule's from below)."""
+
+
+class Standing(_Node, frozen=True):
+    """Points that a lead has as long as a condition holds: attributes, absences, segments."""
+
+    id: str
+    score: str
+    when: Condition
+    points: float
+
+
+class Segment(_Node, frozen=True):
+    """Segments may use segments that stand before them."""
+
+    name: str
+    when: Condition
+
+
+class Disqualification(_Node, frozen=True):
+    id: str
+    when: Condition
+    reason: str
+    deal_stage: str = "Lost"
+    requalify: bool = True
+    """False: the lead stays disqualified when the condition no longer holds."""
+
+
+class Band(_Node, frozen=True):
+    """A temperature; the first whose condition holds counts."""
+
+    name: str
+    when: Condition
+
+
+class Score(_Node, frozen=True):
+    name: str
+    weight: float = 1.0
+    cap: float | None = None
+    floor: float | None = None
+
+
+class Threshold(_Node, frozen=True):
+    """Qualified above ``enter``; no longer qualified below ``exit``. ``enter >= exit``."""
+
+    enter: float = 20.0
+    exit: float = 15.0
+
+
+class Model(_Node, frozen=True):
+    name: str
+    scores: tuple[Score, ...]
+    threshold: Threshold = Threshold()
+    time_zone: str = "UTC"
+    grace: int = 2_000
+    """ms that the doors' clock must be past an instant before a timer of that instant fires."""
+    awards: tuple[Award, ...] = ()
+    standings: tuple[Standing, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    disqualifications: tuple[Disqualification, ...] = ()
+    bands: tuple[Band, ...] = ()
+    coldest: str = "cold"
+    """The temperature when no band's condition holds."""
+    cap: float | None = None
+    floor: float | None = None
+    dedupe: int = 256
+    """Publishers' event ids remembered per lead (at most 24 h)."""
+    objects: int = 1_000
+    """Objects remembered per lead and once-per-object rule; past it nothing is awarded."""
+
+
+encode_model = msgspec.msgpack.Encoder(order="deterministic").encode
+decode_model = msgspec.msgpack.Decoder(Model).decode
+
+
+def fingerprint(model: bytes) -> str:
+    """16 hex digits that name the encoded model."""
+    return blake2b(model, digest_size=8).hexdigest()

@@ -1,0 +1,455 @@
+"""One partition of the lead log: its records in order, its clock, its timers and its leads.
+
+Synchronous and without I/O: the worker, the simulation and replay drive it alike. Whoever owns it loads
+leads for it, takes what has changed (``dirty``, ``timer_changes``), what is to be sent (``outcomes``,
+``dead``) and the state of the partition at a moment of its choosing between two calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from scorer.domain import clock
+from scorer.domain.engine import adopt, evaluate, fire, step, step_imported
+from scorer.domain.lead import SEEN_ENTRY, Lead
+from scorer.domain.model import Model, encode_model
+from scorer.domain.outcomes import Outcome
+from scorer.domain.record import Clock, Doors, Fact, ImportBegin, ImportEnd, Record, Rules, decode_record
+from scorer.domain.rules import RuleSet, build
+from scorer.domain.state import Milestone, PartitionState
+
+FAULTS_IN_A_ROW = 20
+FAULT_WINDOW = 10_000
+"""Records; more than 1% of them failing stops the partition."""
+FAULT_SHARE = 0.01
+REMEMBERED = 86_400
+"""Seconds of the doors' clock for which a publisher's event ids are remembered."""
+
+UNDECODABLE, ENGINE_ERROR = "undecodable", "engine_error"
+
+NO_RULES = build(encode_model(Model(name="none", scores=())), 0)
+
+
+class Message(Protocol):
+    """A record as Kafka's clients give it."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Dead(NamedTuple):
+    """A log record for the dead letters."""
+
+    reason: str
+    detail: str
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+class EngineFault(Exception):  # noqa: N818 - a fault of ours, told from users' errors
+    """Our own code failed at a record. Memory is undefined: drop it, restore, and skip that offset."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"the engine failed at offset {offset}")
+        self.offset = offset
+
+
+class PartitionStopped(Exception):  # noqa: N818 - a state, not an error in a call
+    """Too many records failed: the partition goes no further than ``offset``."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        super().__init__(reason)
+        self.offset = offset
+        self.reason = reason
+
+
+class Counters:
+    """What has happened since the partition was assigned; plain numbers for the owner's metrics."""
+
+    __slots__ = (
+        "duplicates",
+        "evicted_ids",
+        "facts",
+        "faults",
+        "leads_created",
+        "records",
+        "skipped",
+        "timers",
+        "undecodable",
+    )
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.facts = 0
+        """Applied."""
+        self.duplicates = 0
+        self.skipped = 0
+        """At or below a lead's fence: delivered again."""
+        self.timers = 0
+        self.leads_created = 0
+        self.evicted_ids = 0
+        self.undecodable = 0
+        self.faults = 0
+
+
+class LogPartition:
+    def __init__(
+        self,
+        state: PartitionState,
+        rule_sets: dict[int, bytes],
+        load: Callable[[bytes], Lead | None],
+    ) -> None:
+        """``rule_sets``: version -> encoded model, of every version that ``state`` names."""
+        self.state = state
+        self.rule_sets = rule_sets
+        self.leads: dict[bytes, Lead] = {}
+        self.dirty: dict[bytes, Lead] = {}
+        self.outcomes: list[Outcome] = []
+        self.dead: list[Dead] = []
+        self.timer_changes: list[tuple[bool, int, bytes]] = []
+        """(queued or taken off, due, lead key)."""
+        self.counters = Counters()
+        self._load = load
+        self._timers: list[tuple[int, bytes]] = []
+        self._built: dict[int, RuleSet] = {}
+        self._suspects: list[Dead] = []
+        self._rules = self._rule_set(state.version)
+        self._judged_at = 0
+        self._stamp = b""
+        self._forget = b""
+        self._seen_bytes = 0
+        self._clock_moved()
+
+    # -- what the owner asks ------------------------------------------------------------------
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rule set in force; one without any rule before the first."""
+        return self._rules
+
+    @property
+    def ready(self) -> bool:
+        """Doors and rules are known: the log's first records have been read."""
+        return self.state.doors_version > 0 and self.state.version > 0
+
+    @property
+    def unswept(self) -> int | None:
+        """The newest milestone that idle leads may not have passed; None: all have."""
+        return self.state.milestones[-1].number if self.state.milestones else None
+
+    @property
+    def next_timer(self) -> int | None:
+        """The earliest instant (ms) at which a timer may be due."""
+        return self._timers[0][0] if self._timers else None
+
+    @property
+    def timer_count(self) -> int:
+        return len(self._timers)
+
+    def restore_timers(self, timers: Iterable[tuple[int, bytes]]) -> None:
+        self._timers = list(timers)
+        heapify(self._timers)
+
+    def get(self, key: bytes) -> Lead | None:
+        """A lead as it stands, without touching it."""
+        return self.leads.get(key) or self.dirty.get(key) or self._load(key)
+
+    def touch(self, key: bytes) -> bool:
+        """Take an idle lead past the milestones it has not passed; False where there is no such lead."""
+        lead = self._find(key)
+        if lead is None:
+            return False
+        if lead.milestone != self.state.milestone:
+            wake = lead.wake
+            self._pass_milestones(lead, key)
+            self._requeue(lead, key, wake)
+            self.dirty[key] = lead
+        return True
+
+    def swept(self, milestone: int) -> None:
+        """Every lead has passed this milestone: it and the rule sets before it can go."""
+        state = self.state
+        for passed in state.milestones:
+            if passed.number <= milestone and passed.version:
+                state.base_version = passed.version
+        state.milestones = [left for left in state.milestones if left.number > milestone]
+        needed = {state.base_version, state.version, *(left.version for left in state.milestones)}
+        self.rule_sets = {version: model for version, model in self.rule_sets.items() if version in needed}
+        self._built = {version: rules for version, rules in self._built.items() if version in needed}
+
+    # -- the log ------------------------------------------------------------------------------
+
+    def apply(self, messages: Sequence[Message]) -> None:  # noqa: C901, PLR0912, PLR0915 - one hot loop
+        """Apply records in offset order, none of them missing.
+
+        Raises ``EngineFault`` where our own code fails and ``PartitionStopped`` where it has failed too
+        often; a record that is no log record is a dead letter.
+        """
+        state = self.state
+        counters = self.counters
+        leads, dirty, highest = self.leads, self.dirty, state.highest
+        imports = state.imports
+        skip = set(state.skip)
+        offset = state.position
+        facts = 0
+        decode = decode_record
+        try:
+            for message in messages:
+                offset = message.offset
+                if skip and offset in skip:
+                    self._skip(message)
+                    continue
+                try:
+                    record: Record = decode(message.value)  # type: ignore[arg-type]
+                except (msgspec.MsgspecError, TypeError, UnicodeDecodeError, RecursionError) as error:
+                    self._undecodable(message, error)
+                    continue
+                if type(record) is not Fact:
+                    self._control(record)
+                    continue
+                key = message.key
+                if not key:
+                    self._undecodable(message, ValueError("a fact without a lead id as its key"))
+                    continue
+                lead = leads.get(key) or self._find(key)
+                if lead is None and not _is_lead_id(key):
+                    self._undecodable(message, ValueError("the key is no lead id"))
+                    continue
+                door = record.door
+                if door:
+                    if record.offset <= highest.get(door, -1):
+                        counters.duplicates += 1
+                        continue
+                    highest[door] = record.offset
+                if lead is None:
+                    lead = self._create(key)
+                elif offset <= lead.fence:
+                    counters.skipped += 1
+                    continue
+                wake = lead.wake
+                if lead.milestone != state.milestone:
+                    self._pass_milestones(lead, key)
+                if imports and door in imports:
+                    step_imported(self._rules, lead, record)
+                else:
+                    digest, seen = record.digest, lead.seen
+                    if digest in seen and self._repeated(seen, digest):
+                        counters.duplicates += 1
+                        lead.fence = offset
+                        dirty[key] = lead
+                        continue
+                    if len(seen) >= self._seen_bytes or seen[8:12] <= self._forget:
+                        seen = self._forgotten(seen)
+                    lead.seen = seen + digest + self._stamp
+                    step(self._rules, lead, key, record, self._judged_at, self.outcomes)
+                facts += 1
+                lead.fence = offset
+                dirty[key] = lead
+                if lead.wake != wake:
+                    self._requeue(lead, key, wake)
+                if self._suspects:
+                    self._clear_suspects()
+        except PartitionStopped:
+            state.position = offset
+            raise
+        except Exception as error:
+            counters.faults += 1
+            raise EngineFault(offset) from error
+        state.position = offset + 1 if messages else state.position
+        counters.records += len(messages)
+        counters.facts += facts
+
+    # -- leads --------------------------------------------------------------------------------
+
+    def _find(self, key: bytes) -> Lead | None:
+        lead = self.leads.get(key)
+        if lead is None:
+            lead = self.dirty.get(key) or self._load(key)
+            if lead is not None:
+                self.leads[key] = lead
+        return lead
+
+    def _create(self, key: bytes) -> Lead:
+        lead = self.leads[key] = Lead(generation=self.state.generation, milestone=self.state.milestone)
+        self.counters.leads_created += 1
+        return lead
+
+    def _repeated(self, seen: bytes, digest: bytes) -> bool:
+        """Whether the digest, which occurs in these bytes, is an entry of the last 24 h of the clock."""
+        found = seen.find(digest)
+        while found >= 0:
+            if found % SEEN_ENTRY == 0 and seen[found + 8 : found + 12] > self._forget:
+                return True
+            found = seen.find(digest, found + 1)
+        return False
+
+    def _forgotten(self, seen: bytes) -> bytes:
+        """Remembered event ids less those older than 24 h, and less the oldest where they are too many."""
+        forget, start = self._forget, 0
+        while len(seen) > start and seen[start + 8 : start + 12] <= forget:
+            start += SEEN_ENTRY
+        if len(seen) - start >= self._seen_bytes:
+            start += SEEN_ENTRY
+            self.counters.evicted_ids += 1
+        return seen[start:]
+
+    def _pass_milestones(self, lead: Lead, key: bytes) -> None:
+        """Through every milestone the lead has not seen, in order, each as of its own clock."""
+        previous = self._version_at(lead.milestone)
+        for milestone in self.state.milestones:
+            if milestone.number <= lead.milestone:
+                continue
+            rules = self._rule_set(milestone.version or previous)
+            as_of = max(milestone.clock - rules.model.grace, 0)
+            if milestone.version:
+                adopt(self._rule_set(previous), rules, lead, as_of)
+                previous = milestone.version
+                if not lead.touched and lead.fence >= 0:
+                    evaluate(rules, lead, key, as_of, "rules", self.outcomes)
+            elif lead.touched == milestone.imported:
+                evaluate(rules, lead, key, as_of, "import", self.outcomes)
+        lead.milestone = self.state.milestone
+        fire(self._rules, lead, key, self._judged_at, self.outcomes)
+
+    def _version_at(self, number: int) -> int:
+        """The rule version in force for a lead that has passed milestone ``number``."""
+        version = self.state.base_version
+        for milestone in self.state.milestones:
+            if milestone.number <= number and milestone.version:
+                version = milestone.version
+        return version
+
+    def _rule_set(self, version: int) -> RuleSet:
+        if not version:
+            return NO_RULES
+        rules = self._built.get(version)
+        if rules is None:
+            rules = self._built[version] = build(self.rule_sets[version], version)
+        return rules
+
+    # -- timers -------------------------------------------------------------------------------
+
+    def _requeue(self, lead: Lead, key: bytes, before: int) -> None:
+        if lead.wake and lead.wake != before:
+            heappush(self._timers, (lead.wake, key))
+            self.timer_changes.append((True, lead.wake, key))
+
+    def _fire_timers(self) -> None:
+        timers, judged_at = self._timers, self._judged_at
+        while timers and timers[0][0] <= judged_at:
+            due, key = heappop(timers)
+            self.timer_changes.append((False, due, key))
+            lead = self._find(key)
+            if lead is None or lead.wake != due:
+                continue  # an earlier timer has taken this one's place
+            if lead.milestone != self.state.milestone:
+                self._pass_milestones(lead, key)
+            self.dirty[key] = lead
+            if lead.touched:
+                lead.wake = 0  # the import's end evaluates it
+                continue
+            fire(self._rules, lead, key, judged_at, self.outcomes)
+            self.counters.timers += 1
+            self._requeue(lead, key, 0)
+
+    def _clock_moved(self) -> None:
+        self._judged_at = max(self.state.clock - self._rules.model.grace, 0)
+        seconds = self.state.clock // 1_000
+        self._stamp = seconds.to_bytes(4, "big")
+        self._forget = max(seconds - REMEMBERED, 0).to_bytes(4, "big")
+        self._seen_bytes = self._rules.model.dedupe * SEEN_ENTRY
+
+    # -- control records ----------------------------------------------------------------------
+
+    def _control(self, record: Record) -> None:
+        state = self.state
+        if type(record) is Clock:
+            self._advance(clock.unpack(record.packed))
+        elif type(record) is Doors:
+            if record.version > state.doors_version:
+                state.doors_version, state.doors = record.version, record.doors
+                self._advance({})
+        elif type(record) is Rules:
+            if record.version > state.version:
+                self._change_rules(record)
+        elif type(record) is ImportBegin:
+            if record.number not in state.imports:
+                state.imports.append(record.number)
+        elif type(record) is ImportEnd and record.number in state.imports:
+            state.imports.remove(record.number)
+            self._add_milestone(0, record.number)
+
+    def _advance(self, times: dict[int, int]) -> None:
+        state = self.state
+        clocks = state.clocks
+        for number, time in times.items():
+            if time > clocks.get(number, 0):
+                clocks[number] = time
+        if not state.doors:
+            return
+        through = min(clocks.get(door.number, 0) for door in state.doors)
+        if through > state.clock:
+            state.clock = through
+            self._clock_moved()
+            self._fire_timers()
+
+    def _change_rules(self, record: Rules) -> None:
+        rules = build(record.model, record.version)
+        self.rule_sets[record.version] = record.model
+        self._built[record.version] = rules
+        self.state.version = record.version
+        self._rules = rules
+        self._clock_moved()
+        self._add_milestone(record.version, 0)
+
+    def _add_milestone(self, version: int, imported: int) -> None:
+        state = self.state
+        state.milestone += 1
+        state.milestones.append(Milestone(state.milestone, version, imported, state.clock))
+
+    # -- failures -----------------------------------------------------------------------------
+
+    def _undecodable(self, message: Message, error: Exception) -> None:
+        self.counters.undecodable += 1
+        self.dead.append(Dead(UNDECODABLE, str(error), message.offset, message.key, message.value))
+
+    def _skip(self, message: Message) -> None:
+        """Pass over a record at which our own code failed, within bounds."""
+        state, offset = self.state, message.offset
+        if offset not in state.faults:
+            state.faults = [fault for fault in state.faults if fault > offset - FAULT_WINDOW] + [offset]
+            state.failing += 1
+        if state.failing >= FAULTS_IN_A_ROW:
+            raise PartitionStopped(offset, f"{state.failing} records in a row failed")
+        if len(state.faults) > FAULT_WINDOW * FAULT_SHARE:
+            raise PartitionStopped(offset, f"{len(state.faults)} of the last {FAULT_WINDOW} records failed")
+        detail = "the engine failed on this record"
+        self._suspects.append(Dead(ENGINE_ERROR, detail, offset, message.key, message.value))
+
+    def _clear_suspects(self) -> None:
+        """A later record has succeeded, so it was the records' fault: dead letters they are."""
+        self.dead += self._suspects
+        passed = {suspect.offset for suspect in self._suspects}
+        self._suspects = []
+        self.state.failing = 0
+        self.state.skip = [offset for offset in self.state.skip if offset not in passed]
+
+
+def _is_lead_id(key: bytes) -> bool:
+    """Lead ids are UTF-8 and don't start with the byte of the owner's own keys."""
+    if key[:1] == b"\0":
+        return False
+    try:
+        key.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,429 @@
+"""The rule set: a ``Model`` turned into indexed, ready-to-run rules.
+
+Slots name things in a lead's state. A slot is a hash of what the thing *is* (an award's granting
+definition, a segment's name), so that it survives every rule change that leaves that alone and a
+changed definition starts from nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from math import log
+from typing import Any
+
+import msgspec
+
+from scorer.domain import model
+from scorer.domain.calendar import Calendar
+from scorer.domain.conditions import (
+    LeadConditions,
+    LeadPredicate,
+    Predicate,
+    comparable,
+    leaves,
+    on_properties,
+)
+from scorer.domain.lead import Lead
+
+ENTERED, LEFT = "segment.entered:", "segment.left:"
+
+
+def slot(*parts: object) -> int:
+    """A 32-bit name, not 0."""
+    packed = msgspec.msgpack.encode(parts, enc_hook=repr)
+    return int.from_bytes(blake2b(packed, digest_size=4).digest(), "big") or 1
+
+
+class Variant:
+    """One way in which an award grants: one mass."""
+
+    __slots__ = ("group", "label", "points", "rate", "rate_index", "slot")
+
+    def __init__(
+        self, slot_: int, label: str, points: float, group: int, rate_index: int, rate: float
+    ) -> None:
+        self.slot = slot_
+        self.label = label
+        self.points = points
+        self.group = group
+        """Index into ``Lead.sums``."""
+        self.rate_index = rate_index
+        """Index into ``RuleSet.rates``."""
+        self.rate = rate
+        """Decay per ms."""
+
+
+class Grant:
+    """A compiled award."""
+
+    __slots__ = (
+        "award",
+        "cap",
+        "first_later",
+        "fixed",
+        "key",
+        "limit",
+        "linear",
+        "order",
+        "period",
+        "plain",
+        "rows",
+        "score",
+        "special",
+        "variants",
+        "weight",
+        "where",
+    )
+
+    def __init__(self, award: model.Award, order: int, score: int, weight: float) -> None:
+        self.award = award
+        self.order = order
+        self.score = score
+        self.weight = weight
+        """Of its score in the total."""
+        self.key = slot("award", award.id, _definition(award))
+        self.cap = award.cap
+        self.first_later = isinstance(award.points, model.FirstLater)
+        self.fixed = isinstance(award.points, model.Fixed)
+        self.limit = award.limit
+        self.period = award.limit.period if isinstance(award.limit, model.PerPeriod) else ""
+        self.linear = award.decay if isinstance(award.decay, model.LinearDecay) else None
+        self.special = self.cap is not None or self.linear is not None
+        """Its value is not part of ``Lead.sums``: it has to be clamped or read by days."""
+        self.variants: tuple[Variant, ...] = ()
+        self.rows: dict[Any, Variant] = {}
+        """Of a by-value table: comparable value -> variant."""
+        self.where: Predicate | None = None
+        """What is left to test once the index has found the award."""
+        self.plain: Variant | None = None
+        """Set where granting is nothing but adding to one mass and one sum."""
+
+
+class Watch:
+    """Newest times of matching activities, kept for conditions on recency."""
+
+    __slots__ = ("count", "judged", "slot", "where", "windows")
+
+    def __init__(self, slot_: int, where: Predicate | None) -> None:
+        self.slot = slot_
+        self.where = where
+        self.count = 1
+        self.windows: tuple[int, ...] = ()
+        """Rising; ms."""
+        self.judged: tuple[Judged, ...] = ()
+        """What depends on it."""
+
+
+class Judged:
+    """A condition on the lead whose truth is part of its state."""
+
+    __slots__ = ("entered", "holds", "item", "left", "order", "slot", "standing_group")
+
+    def __init__(self, item: Any, slot_: int, order: int, holds: LeadPredicate) -> None:
+        self.item = item
+        self.slot = slot_
+        self.order = order
+        self.holds = holds
+        self.standing_group = -1
+        """Of standing points: index into ``Lead.sums``."""
+        self.entered: str = ""
+        self.left: str = ""
+
+
+class _FieldIndex:
+    """Awards found by the value of one property."""
+
+    __slots__ = ("equal", "lengths", "prefix")
+
+    def __init__(self) -> None:
+        self.equal: dict[Any, tuple[Grant, ...]] = {}
+        self.prefix: dict[str, tuple[Grant, ...]] = {}
+        self.lengths: tuple[int, ...] = ()
+
+
+class TypeIndex:
+    """What an activity type can set off."""
+
+    __slots__ = ("always", "fields", "watches")
+
+    def __init__(self) -> None:
+        self.always: tuple[Grant, ...] = ()
+        self.fields: dict[str, _FieldIndex] = {}
+        self.watches: tuple[Watch, ...] = ()
+
+    def find(self, properties: Mapping[str, Any]) -> Iterable[Grant]:
+        """Awards whose indexed condition holds, in rule order; the cost grows with the properties."""
+        fields = self.fields
+        if not fields:
+            return self.always
+        found: list[Grant] | None = None
+        names: Iterable[str] = fields if len(fields) <= len(properties) else properties
+        for name in names:
+            index = fields.get(name)
+            if index is None:
+                continue
+            value: Any = properties.get(name)
+            kind = type(value)
+            if kind is str:
+                value = value.casefold()
+                for length in index.lengths:
+                    grants = index.prefix.get(value[:length])
+                    if grants is not None:
+                        found = [*grants] if found is None else [*found, *grants]
+            elif kind is not int and kind is not float:
+                value = comparable(value)
+            grants = index.equal.get(value)
+            if grants is not None:
+                found = [*grants] if found is None else [*found, *grants]
+        if found is None:
+            return self.always
+        if len(found) == 1 and not self.always:
+            return found
+        # A prefix list may name an award twice; the rule order keeps a lead's grants independent of
+        # the order in which a publisher wrote the properties.
+        return sorted({*found, *self.always}, key=_order)
+
+
+def _order(grant: Grant) -> int:
+    return grant.order
+
+
+EMPTY_INDEX = TypeIndex()
+
+
+class RuleSet:
+    """Everything the engine needs of a model. Built once per version; never changes."""
+
+    def __init__(self, source: model.Model, fingerprint: str, version: int) -> None:
+        self.model = source
+        self.fingerprint = fingerprint
+        self.version = version
+        self.calendar = Calendar(source.time_zone)
+        self.score_index = {score.name: index for index, score in enumerate(source.scores)}
+        self.weights = tuple(score.weight for score in source.scores)
+        self.enter = source.threshold.enter
+        self.exit = source.threshold.exit
+        self.rates = _rates(source)
+        """Distinct decay rates per ms, the first of them 0."""
+        self.rate_count = len(self.rates)
+        self.fastest = max(self.rates)
+        self.group_count = len(source.scores) * self.rate_count
+        self.clamped = (source.cap is not None or source.floor is not None) or any(
+            score.cap is not None or score.floor is not None for score in source.scores
+        )
+        self.plain_total = not self.clamped and all(weight == 1 for weight in self.weights)
+        """The total is the sum of ``Lead.sums``, decayed, and of specials."""
+        self.rate_weights = tuple(
+            tuple(
+                (score * self.rate_count + rate, weight)
+                for score, weight in enumerate(self.weights)
+                if weight
+            )
+            for rate in range(self.rate_count)
+        )
+        """For each rate: (group, weight of its score)."""
+        self.types: dict[str, TypeIndex] = {}
+        self.grants = tuple(self._grant(award, order) for order, award in enumerate(source.awards))
+        self.specials = {grant.key: grant for grant in self.grants if grant.special}
+        self.variants = {
+            variant.slot: (grant, variant) for grant in self.grants for variant in grant.variants
+        }
+        self.fading = tuple(
+            (group, weight)
+            for rate, groups in zip(self.rates, self.rate_weights, strict=True)
+            for group, weight in groups
+            if rate
+        )
+        """(group, weight of its score) of every sum that decays."""
+        self.fading_specials = frozenset(
+            grant.key
+            for grant in self.grants
+            if grant.special and any(v.points * self.weights[grant.score] < 0 for v in grant.variants)
+        )
+        """Keys of awards outside the sums whose decay may raise the total."""
+        self.watches: dict[int, Watch] = {}
+        self.judged = self._judge_all()
+        self.by_slot = {judged.slot: judged for judged in self.judged}
+        self.disqualifications = tuple(j for j in self.judged if isinstance(j.item, model.Disqualification))
+        self.by_attribute, self.initial, self.timed = self._dependencies()
+        self.bands = tuple((band.name, self._lead_conditions().compile(band.when)) for band in source.bands)
+        self._index()
+
+    # -- awards -------------------------------------------------------------------------------
+
+    def group(self, score: int, rate: int) -> int:
+        return score * self.rate_count + rate
+
+    def _grant(self, award: model.Award, order: int) -> Grant:
+        score = self.score_index[award.score]
+        grant = Grant(award, order, score, self.weights[score])
+        decay = _rate(award.decay)
+        rate = self.rates.index(decay)
+        made: list[Variant] = []
+
+        def variant(label: str, points: float, *name: object) -> Variant:
+            made.append(Variant(slot(grant.key, *name), label, points, self.group(score, rate), rate, decay))
+            return made[-1]
+
+        points = award.points
+        if isinstance(points, model.Fixed):
+            variant("", points.points)
+        elif isinstance(points, model.FirstLater):
+            variant("first", points.first, "first")
+            variant("later", points.later, "later")
+        elif isinstance(points, model.PerUnit):
+            # A mass must not change its sign: the bounds that find crossings rest on that.
+            variant("", points.points, "up")
+            variant("below zero", -points.points, "down")
+        else:
+            for value, row_points in points.rows:
+                grant.rows[comparable(value)] = variant(str(value), row_points, comparable(value))
+            if points.otherwise is not None:
+                variant("otherwise", points.otherwise, "otherwise")
+        grant.variants = tuple(made)
+        if isinstance(points, model.Fixed) and award.limit is None and not grant.special:
+            grant.plain = made[0]
+        return grant
+
+    def _index(self) -> None:
+        always: dict[str, list[Grant]] = {}
+        for grant in self.grants:
+            key, rest = _split(grant.award.on.where)
+            grant.where = None if rest is None else on_properties(rest)
+            for type_ in grant.award.on.types:
+                index = self.types.setdefault(type_, TypeIndex())
+                if key is None:
+                    always.setdefault(type_, []).append(grant)
+                    continue
+                field = index.fields.setdefault(key.field, _FieldIndex())
+                table = field.equal if key.op == "equals" else field.prefix
+                for value in {comparable(value) for value in key.value}:
+                    table[value] = (*table.get(value, ()), grant)
+        for type_, grants in always.items():
+            self.types[type_].always = tuple(grants)
+        for index in self.types.values():
+            for field in index.fields.values():
+                field.lengths = tuple(sorted({len(prefix) for prefix in field.prefix}))
+
+    # -- conditions on leads ------------------------------------------------------------------
+
+    def _watch(self, node: model.Recent | model.Absent) -> int:
+        name = slot("watch", node.matcher)
+        watch = self.watches.get(name)
+        if watch is None:
+            where = node.matcher.where
+            watch = self.watches[name] = Watch(name, None if where is None else on_properties(where))
+            for type_ in dict.fromkeys(node.matcher.types):
+                index = self.types.setdefault(type_, TypeIndex())
+                index.watches = (*index.watches, watch)
+        watch.windows = tuple(sorted({*watch.windows, node.window}))
+        if isinstance(node, model.Recent):
+            watch.count = max(watch.count, node.count)
+        return name
+
+    def _lead_conditions(self) -> LeadConditions:
+        return LeadConditions(self._watch, lambda name: slot("segment", name))
+
+    def _judge_all(self) -> tuple[Judged, ...]:
+        conditions = self._lead_conditions()
+        judged: list[Judged] = []
+        kinds: tuple[tuple[str, Iterable[Any]], ...] = (
+            ("segment", self.model.segments),
+            ("standing", self.model.standings),
+            ("disqualification", self.model.disqualifications),
+        )
+        for kind, items in kinds:
+            for item in items:
+                name = item.name if kind == "segment" else item.id
+                entry = Judged(item, slot(kind, name), len(judged), conditions.compile(item.when))
+                if kind == "segment":
+                    entry.entered, entry.left = ENTERED + name, LEFT + name
+                if kind == "standing":
+                    entry.standing_group = self.group(self.score_index[item.score], 0)
+                judged.append(entry)
+        return tuple(judged)
+
+    def _dependencies(
+        self,
+    ) -> tuple[dict[str, tuple[Judged, ...]], tuple[Judged, ...], tuple[Judged, ...]]:
+        """(attribute -> what to judge when it changes, what holds for a blank lead, what time changes)."""
+        attributes: dict[str, list[Judged]] = {}
+        watches: dict[int, list[Judged]] = {}
+        reach: dict[str, tuple[set[str], set[int]]] = {}
+        timed = []
+        for judged in self.judged:
+            names: set[str] = set()
+            slots: set[int] = set()
+            for leaf in leaves(judged.item.when):
+                if isinstance(leaf, model.Compare):
+                    names.add(leaf.field)
+                elif isinstance(leaf, model.InSegment):
+                    names |= reach[leaf.name][0]
+                    slots |= reach[leaf.name][1]
+                else:
+                    slots.add(self._watch(leaf))
+            if isinstance(judged.item, model.Segment):
+                reach[judged.item.name] = (names, slots)
+            for name in names:
+                attributes.setdefault(name, []).append(judged)
+            for watch in slots:
+                watches.setdefault(watch, []).append(judged)
+            if slots:
+                timed.append(judged)
+        for watch, entries in watches.items():
+            self.watches[watch].judged = tuple(entries)
+        blank = Lead()
+        initial = []
+        for judged in self.judged:
+            if judged.holds(blank, 0):
+                blank.holds.add(judged.slot)
+                initial.append(judged)
+        return {name: tuple(entries) for name, entries in attributes.items()}, tuple(initial), tuple(timed)
+
+
+def build(encoded: bytes, version: int = 1) -> RuleSet:
+    """The rule set of an encoded model; raises ``msgspec.MsgspecError`` on bytes that are none."""
+    return RuleSet(model.decode_model(encoded), model.fingerprint(encoded), version)
+
+
+def _rate(decay: model.Decay | None) -> float:
+    return log(2) / decay.ms if isinstance(decay, model.HalfLife) else 0.0
+
+
+def _rates(source: model.Model) -> tuple[float, ...]:
+    return (0.0, *sorted({_rate(award.decay) for award in source.awards} - {0.0}))
+
+
+def _definition(award: model.Award) -> tuple[object, ...]:
+    """What an award's grants depend on: all but its points, score and cap."""
+    points = award.points
+    shape: tuple[object, ...] = (type(points).__name__,)
+    if isinstance(points, model.Table):
+        others = (
+            sorted(str(comparable(value)) for value, _ in points.rows) if points.otherwise is not None else []
+        )
+        shape = (*shape, points.field, others)
+    elif isinstance(points, model.PerUnit):
+        shape = (*shape, points.field)
+    return (award.on, shape, award.limit, award.decay)
+
+
+def _split(where: model.Condition | None) -> tuple[model.Compare | None, model.Condition | None]:
+    """(a comparison to index the award by, the rest of the condition)."""
+    if isinstance(where, model.Compare):
+        return (where, None) if _indexable(where) else (None, where)
+    if isinstance(where, model.All):
+        for position, item in enumerate(where.items):
+            if isinstance(item, model.Compare) and _indexable(item):
+                rest = where.items[:position] + where.items[position + 1 :]
+                if not rest:
+                    return item, None
+                return item, rest[0] if len(rest) == 1 else model.All(rest)
+    return None, where
+
+
+def _indexable(node: model.Compare) -> bool:
+    return bool(node.value) and (
+        node.op == "equals" or (node.op == "prefix" and all(type(value) is str for value in node.value))
+    )

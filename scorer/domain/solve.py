@@ -1,0 +1,248 @@
+"""When will a lead's total cross a threshold if nothing happens? Solved, not polled.
+
+Every positive contribution only falls with time and every negative one only rises towards 0, so on an
+interval each is between its values at the two ends, and so is every sum and clamp of them. Intervals in
+which those bounds exclude a crossing are passed over; the others are halved down to 1 ms. Decay in steps
+and clamps need no care of their own: the bounds hold for them too.
+"""
+
+from __future__ import annotations
+
+from math import ceil, exp, isfinite, log
+
+from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
+from scorer.domain.reading import (
+    TOLERANCE,
+    above,
+    below,
+    cap_value,
+    clamp,
+    total,
+    variant_value,
+)
+from scorer.domain.rules import Grant, RuleSet, Variant
+
+HORIZON = 100 * 365 * 86_400_000
+"""ms. No crossing is looked for later than this; the search goes on from there when the time has come."""
+FIRST_STEP = 3_600_000
+CLOSE_ENOUGH = 0.25
+"""ms. The last step of Newton's method: the answer is a whole ms."""
+EVALUATIONS = 4_000
+"""Bounds computed in one search at the most; past it the answer is the instant reached."""
+
+
+def next_crossing(rules: RuleSet, lead: Lead, at: int) -> int:
+    """The first ms >= ``at`` at which the total is beyond the threshold that the lead's status waits for.
+
+    0: never. May answer an earlier instant than the true one (a search that took too long, or one at the
+    horizon), never a later one: asking again from there goes on.
+    """
+    if lead.status == QUALIFIED:
+        return _first(rules, lead, at, falling=True)
+    if lead.status == OPEN:
+        return _first(rules, lead, at, falling=False)
+    return 0
+
+
+def no_crossing_before(rules: RuleSet, lead: Lead) -> int:
+    """An instant before which time alone takes the lead's total beyond no threshold; 0: it never does.
+
+    A cheap bound where the points are plain sums: what rises or falls does so no faster than the fastest
+    rate. ``next_crossing`` is asked when the instant has come.
+    """
+    status, at = lead.status, lead.clock
+    if status == DISQUALIFIED:
+        return 0
+    if rules.clamped or lead.specials:
+        return next_crossing(rules, lead, at)
+    elapsed = at - lead.landmark
+    constant = positive = negative = 0.0
+    sums = lead.sums
+    for rate, groups in zip(rules.rates, rules.rate_weights, strict=True):
+        points = 0.0
+        for group, weight in groups:
+            points += sums[group] * weight
+        if not rate:
+            constant = points
+        elif points > 0:
+            positive += points * exp(-rate * elapsed)
+        elif points:
+            negative -= points * exp(-rate * elapsed)
+    if status == OPEN:
+        room = constant + positive - rules.enter - TOLERANCE
+        if room <= 0 or not negative:
+            return 0
+        return at if negative <= room else at + int(log(negative / room) / rules.fastest)
+    left = rules.exit - TOLERANCE - constant + negative
+    if left <= 0 or not positive:
+        return 0
+    return at if positive <= left else at + int(log(positive / left) / rules.fastest)
+
+
+def stays_low(rules: RuleSet, lead: Lead) -> bool:
+    """The positive points as they stood at the landmark don't reach the threshold: no later total does."""
+    if lead.specials or not rules.plain_total:
+        return False
+    most = 0.0
+    for points in lead.sums:
+        if points > 0:
+            most += points
+    return most <= rules.enter
+
+
+def may_rise(rules: RuleSet, lead: Lead) -> bool:
+    """Some of the lead's points fade from below zero, so that time alone can raise the total."""
+    sums = lead.sums
+    for group, weight in rules.fading:
+        if sums[group] * weight < 0:
+            return True
+    return bool(lead.specials) and not rules.fading_specials.isdisjoint(lead.specials)
+
+
+def _first(rules: RuleSet, lead: Lead, at: int, *, falling: bool) -> int:
+    here = total(rules, lead, at)
+    if below(rules, here) if falling else above(rules, here):
+        return at
+    if not may_rise(rules, lead):
+        if not falling:
+            return 0
+        if not rules.clamped and not lead.specials:
+            return _falling_exponentials(rules, lead, at)
+    return _Search(rules, lead, at, falling=falling).run()
+
+
+def _falling_exponentials(rules: RuleSet, lead: Lead, at: int) -> int:
+    """Newton's method on a sum of falling exponentials: convex, so from the left it never oversteps."""
+    target = rules.exit - TOLERANCE
+    constant = 0.0
+    terms = []
+    for rate, groups in zip(rules.rates, rules.rate_weights, strict=True):
+        points = sum(lead.sums[group] * weight for group, weight in groups)
+        if rate:
+            terms.append((rate, points * exp(-rate * (at - lead.landmark))))
+        else:
+            constant = points
+    if constant >= target:
+        return 0
+    elapsed = 0.0
+    for _ in range(200):
+        value, slope = constant - target, 0.0
+        for rate, points in terms:
+            term = points * exp(-rate * elapsed)
+            value += term
+            slope -= rate * term
+        if value <= 0 or slope == 0:
+            break
+        step = -value / slope
+        elapsed += step
+        if step < CLOSE_ENOUGH or elapsed > HORIZON:
+            break
+    if not isfinite(elapsed) or elapsed > HORIZON:
+        return at + HORIZON
+    due = at + max(1, ceil(elapsed))
+    # The instant has to be the first by the very arithmetic that is used when it comes.
+    while due > at + 1 and below(rules, total(rules, lead, due - 1)):
+        due -= 1
+    while not below(rules, total(rules, lead, due)):
+        due += 1
+    return due
+
+
+class _Search:
+    def __init__(self, rules: RuleSet, lead: Lead, at: int, *, falling: bool) -> None:
+        self.rules = rules
+        self.lead = lead
+        self.at = at
+        self.falling = falling
+        threshold = rules.model.threshold
+        self.target = threshold.exit - TOLERANCE if falling else threshold.enter + TOLERANCE
+        self.budget = EVALUATIONS
+        # Awards of one rate are netted before they are bounded: apart, +10 and -10 that fade alike would
+        # leave bounds too wide to exclude anything.
+        self.terms = [
+            (group // rules.rate_count, rules.rates[group % rules.rate_count], points)
+            for group, points in enumerate(lead.sums)
+            if points
+        ]
+        self.specials = [rules.specials[key] for key in lead.specials if key in rules.specials]
+
+    def run(self) -> int:
+        start, step = self.at, FIRST_STEP
+        while start - self.at < HORIZON:
+            if not self._possible(start, None):
+                return 0
+            end = start + step
+            found = self._search(start, end)
+            if found:
+                return found
+            start, step = end, step * 2
+        return start
+
+    def _search(self, start: int, end: int) -> int:
+        """The first crossing in (start, end], 0 for none; ``start`` itself is known not to be one."""
+        if not self._possible(start, end):
+            return 0
+        if end - start == 1:
+            return end
+        if self.budget <= 0:
+            return start + 1
+        middle = (start + end) // 2
+        return self._search(start, middle) or self._search(middle, end)
+
+    def _possible(self, start: int, end: int | None) -> bool:
+        """The bounds on [start + 1, end] allow a crossing; ``end`` None is the end of time."""
+        self.budget -= 1
+        low, high = self._bounds(start + 1, end)
+        return low < self.target if self.falling else high > self.target
+
+    def _bounds(self, start: int, end: int | None) -> tuple[float, float]:
+        rules = self.rules
+        lead = self.lead
+        lows = [0.0] * len(rules.weights)
+        highs = [0.0] * len(rules.weights)
+        for place, rate, points in self.terms:
+            first = points * exp(-rate * (start - lead.landmark))
+            last = first if not rate else 0.0 if end is None else points * exp(-rate * (end - lead.landmark))
+            lows[place] += min(first, last)
+            highs[place] += max(first, last)
+        for grant in self.specials:
+            low = high = 0.0
+            for variant in grant.variants:
+                first, last = self._value(grant, variant, start), self._value(grant, variant, end)
+                low += min(first, last)
+                high += max(first, last)
+            lows[grant.score] += cap_value(low, grant.cap)
+            highs[grant.score] += cap_value(high, grant.cap)
+        low = high = 0.0
+        for index, score in enumerate(rules.model.scores):
+            one = clamp(lows[index], score.floor, score.cap) * score.weight
+            other = clamp(highs[index], score.floor, score.cap) * score.weight
+            low += min(one, other)
+            high += max(one, other)
+        return clamp(low, rules.model.floor, rules.model.cap), clamp(high, rules.model.floor, rules.model.cap)
+
+    def _value(self, grant: Grant, variant: Variant, at: int | None) -> float:
+        if at is not None:
+            return variant_value(self.rules, self.lead, grant, variant, at)
+        fades = grant.linear is not None or self.rules.rates[variant.rate_index]
+        return 0.0 if fades else variant_value(self.rules, self.lead, grant, variant, 0)
+
+
+def next_edge(rules: RuleSet, lead: Lead, after: int) -> int:
+    """The first instant after ``after`` at which an absence or a recency ends a window; 0 for none."""
+    edges = (edge for edge in _edges(rules, lead) if edge > after)
+    return min(edges, default=0)
+
+
+def _edges(rules: RuleSet, lead: Lead) -> list[int]:
+    edges = []
+    for watch in rules.watches.values():
+        if not watch.judged:
+            continue
+        start = lead.starts.get(watch.slot, lead.since)
+        times = lead.newest.get(watch.slot, ())
+        # An absence starts at the newest activity, but not before watching began; a recency of n ends a
+        # window after its n-th newest. Instants at which nothing changes do no harm.
+        instants = {max(times[-1], start) if times else start, *times}
+        edges += [instant + window for instant in instants for window in watch.windows]
+    return edges

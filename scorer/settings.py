@@ -1,0 +1,52 @@
+"""Every setting of the running system, read once at the edge and passed in from there.
+
+Each field is an environment variable ``SCORER_<FIELD>`` in capitals; commands' flags override it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from scorer.errors import UserError
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    bootstrap: str = "127.0.0.1:9092"
+    """Kafka's host:port, several joined with commas."""
+    topic_prefix: str = ""
+    """Put before every topic's and group's name; lets several systems share one Kafka."""
+    app_id: str = "scorer"
+    """The consumer groups are ``<app_id>-intake`` and ``<app_id>-score``."""
+    instance: str | None = None
+    """Static group membership: a name that this worker keeps over restarts."""
+    data_dir: Path = Path("scorer-data")
+    """Local state; a cache of the changelog that may be deleted while the worker is stopped."""
+    lead_secret: str = "development-only"  # noqa: S105 - `scorer worker` warns while it stands
+    """Key of the HMAC that makes lead ids from identifiers."""
+    checkpoint_interval: float = 1.0
+    """Seconds between checkpoints, 0.05 to 60."""
+    session_timeout: float = 10.0
+    """Seconds without a heartbeat after which Kafka gives a worker's partitions away."""
+    cache_leads: int = 100_000
+    """Decoded leads kept in memory per partition and cache generation."""
+    metrics_port: int = 9464
+    """Where /metrics is served, on ``metrics_host``; 0 takes a free port."""
+    metrics_host: str = "127.0.0.1"
+    broker_profile: str = "kafka"
+    """``kafka``, or ``embedded`` for the demo's broker: no topic creation, no configuration checks."""
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Settings from ``SCORER_*``; raises ``UserError`` naming each variable that does not fit."""
+    values: dict[str, str] = {}
+    names = {f"SCORER_{field.upper()}": field for field in Settings.__struct_fields__}
+    for variable, text in environment.items():
+        if variable in names:
+            values[names[variable]] = text
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise UserError(f"environment: {error}", hint="the variables are SCORER_<SETTING>") from error
