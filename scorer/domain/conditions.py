@@ -50,7 +50,12 @@ def compare(node: Compare) -> Callable[[Anything], bool]:
 
 
 def _equals(wanted: frozenset[Anything]) -> Callable[[Anything], bool]:
-    return lambda value: value is not None and comparable(value) in wanted
+    def equals(value: Anything) -> bool:
+        if type(value) is str:
+            return value.casefold() in wanted
+        return value is not None and comparable(value) in wanted
+
+    return equals
 
 
 def _order(op: str, bound: float) -> Callable[[Anything], bool]:
@@ -83,16 +88,17 @@ def on_properties(node: Condition) -> Predicate:
     if isinstance(node, Compare):
         field, test = node.field, compare(node)
         return lambda properties: test(properties.get(field))
+    if not isinstance(node, All | Any | Not):
+        raise TypeError(f"{type(node).__name__} can't stand in a condition on properties")
+    items = tuple(on_properties(item) for item in node.items)
     if isinstance(node, All):
-        items = tuple(on_properties(item) for item in node.items)
-        return lambda properties: all(item(properties) for item in items)
+        return lambda properties: all([item(properties) for item in items])
+    if isinstance(node, Not) and len(items) == 1:
+        only = items[0]
+        return lambda properties: not only(properties)
     if isinstance(node, Any):
-        items = tuple(on_properties(item) for item in node.items)
-        return lambda properties: any(item(properties) for item in items)
-    if isinstance(node, Not):
-        items = tuple(on_properties(item) for item in node.items)
-        return lambda properties: not any(item(properties) for item in items)
-    raise TypeError(f"{type(node).__name__} can't stand in a condition on properties")
+        return lambda properties: any([item(properties) for item in items])
+    return lambda properties: not any([item(properties) for item in items])
 
 
 class LeadConditions:

@@ -7,6 +7,7 @@ read at the lead's own clock, which may be later.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from math import exp
 from typing import Any
@@ -42,7 +43,7 @@ def step(rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out
     before: float | None = None
     if fresh:
         _begin(rules, lead, at)
-    elif 0 < lead.wake <= at:
+    elif 0 < lead.crossing <= at:
         # Time alone may have taken the total beyond a threshold by now; then it waits for its timer.
         before = total(rules, lead, at)
     lead.clock = at
@@ -55,8 +56,8 @@ def step(rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out
         change |= _judge(rules, lead, affected, lead.judged)
     if change:
         _conclude(rules, lead, key, change, before, out)
-    if fresh:
-        _schedule(lead, next_edge(rules, lead, lead.judged))
+    if fresh and rules.shortest_window:
+        _schedule(lead, lead.since + rules.shortest_window)
     if 0 < lead.wake <= judged_at:
         fire(rules, lead, key, judged_at, out)
 
@@ -75,16 +76,21 @@ def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outco
     """Fire the lead's timers that are due at or before ``judged_at``, each at its own instant, in order."""
     while 0 < lead.wake <= judged_at and not lead.touched:
         due = lead.wake
-        lead.wake = 0
+        edge = next_edge(rules, lead, lead.judged)
+        turns, crosses = 0 < edge <= due, 0 < lead.crossing <= due
         # Beyond the clock nothing has been read yet: all that holds there is time's doing. Short of it,
-        # only what an ending window changes is due now.
+        # only what an ending window turns is due now.
         before = total(rules, lead, lead.clock) if due < lead.clock else None
-        lead.clock = max(lead.clock, due)
         lead.judged = max(lead.judged, due)
-        _judge(rules, lead, rules.timed, lead.judged)
-        _settle(rules, lead, key, "time", before, out)
-        _schedule(lead, next_edge(rules, lead, lead.judged))
-        _schedule(lead, next_crossing(rules, lead, lead.clock))
+        if turns or crosses:
+            lead.clock = max(lead.clock, due)
+            if turns:
+                _judge(rules, lead, rules.timed, lead.judged)
+            _settle(rules, lead, key, "time", before, out)
+            _look_ahead(rules, lead)
+        else:
+            # The window that was to end has moved on with the lead's activities.
+            lead.wake = edge if not lead.crossing or 0 < edge < lead.crossing else lead.crossing
 
 
 def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str, out: list[Outcome]) -> None:
@@ -94,9 +100,7 @@ def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str,
     lead.touched = 0
     _judge(rules, lead, rules.judged, lead.judged)
     _settle(rules, lead, key, cause, None, out)
-    lead.wake = 0
-    _schedule(lead, next_edge(rules, lead, lead.judged))
-    _schedule(lead, next_crossing(rules, lead, lead.clock))
+    _look_ahead(rules, lead)
 
 
 def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> None:
@@ -116,6 +120,13 @@ def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> N
             # Nobody watched until now, so nobody can have been found inactive.
             lead.starts[slot] = max(as_of, lead.since)
     resum(rules, lead)
+
+
+def _look_ahead(rules: RuleSet, lead: Lead) -> None:
+    """Compute anew, and exactly, what time alone will do next."""
+    lead.crossing = next_crossing(rules, lead, lead.clock)
+    lead.wake = lead.crossing
+    _schedule(lead, next_edge(rules, lead, lead.judged))
 
 
 def _begin(rules: RuleSet, lead: Lead, at: int) -> None:
@@ -161,19 +172,9 @@ def _take_in(rules: RuleSet, lead: Lead, fact: Fact) -> tuple[int, Iterable[Judg
     found = index.find(properties) if index.fields else index.always
     if found:
         change = _award(rules, lead, found, properties, at)
-    newest = lead.newest
     for watch in index.watches:
-        if watch.where is not None and not watch.where(properties):
-            continue
-        times = newest.get(watch.slot)
-        if times is not None and watch.count == 1:
-            last = times[0]
-            if at <= last:
-                continue
-            times[0] = at
-            if lead.judged - last < watch.windows[0] and lead.judged - lead.since < watch.windows[0]:
-                continue  # every window was open, and is
-        affected = [*affected, *_watched(lead, watch, times, at)]
+        if (watch.where is None or watch.where(properties)) and _note(lead, watch, at):
+            affected = [*affected, *watch.judged]
     return change, affected
 
 
@@ -197,18 +198,32 @@ def _award(rules: RuleSet, lead: Lead, found: Iterable[Grant], properties: Mappi
     return change
 
 
-def _watched(lead: Lead, watch: Watch, times: list[int] | None, at: int) -> Iterable[Judged]:
-    """Note an activity's time; the conditions that this may turn, whose windows' ends are scheduled."""
-    if times is None:
-        times = lead.newest[watch.slot] = [at]
-    elif watch.count > 1:
-        times.append(at)
-        times.sort()
-        del times[: -watch.count]
-    if watch.judged:
-        edges = [time + window for time in times for window in watch.windows]
-        _schedule(lead, min((edge for edge in edges if edge > lead.judged), default=0))
-    return watch.judged
+def _note(lead: Lead, watch: Watch, at: int) -> bool:
+    """Note an activity's time where it is watched; whether that may turn a condition."""
+    times, judged = lead.newest.get(watch.slot), lead.judged
+    if times is not None and watch.count == 1:
+        last = times[0]
+        if at <= last:
+            return False
+        times[0] = at
+        if judged - last < watch.shortest:
+            return False  # every window was open, and is
+        before = watch.truth([last], lead.starts.get(watch.slot, lead.since), judged)
+    else:
+        if times is None:
+            times = lead.newest[watch.slot] = []
+        before = watch.truth(times, lead.starts.get(watch.slot, lead.since), judged)
+        if times and at < times[-1]:
+            insort(times, at)
+        else:
+            times.append(at)
+        if len(times) > watch.count:
+            del times[0]
+    start = lead.starts.get(watch.slot, lead.since)
+    if watch.truth(times, start, judged) == before:
+        return False
+    _schedule(lead, watch.edge(times, start, judged))
+    return bool(watch.judged)
 
 
 def _update_attributes(rules: RuleSet, lead: Lead, fact: Fact) -> list[Judged]:
@@ -270,9 +285,11 @@ def _conclude(
     elif not change & (TURNED | (RAISED if status == OPEN else LOWERED)):
         return  # against the direction of the threshold: what was due, if anything, is due later
     elif status == OPEN and not change & TURNED and stays_low(rules, lead):
+        lead.crossing = 0
         return
     _settle(rules, lead, key, "activity", before, out)
-    _schedule(lead, no_crossing_before(rules, lead))
+    lead.crossing = no_crossing_before(rules, lead)
+    _schedule(lead, lead.crossing)
 
 
 def _settle(

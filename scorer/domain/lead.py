@@ -35,12 +35,14 @@ class Lead(msgspec.Struct, array_like=True, gc=False):
     """Origin of the decayed masses."""
     wake: int = 0
     """No timer of this lead is due before this; 0: none is due ever."""
+    crossing: int = 0
+    """Time alone takes the total beyond no threshold before this; 0: it never does."""
     touched: int = 0
     """Number of the open import that changed the lead since it was last evaluated; 0: none."""
     disqualified_by: int = 0
     """Slot of the rule that disqualified the lead."""
     sums: list[float] = []
-    """Points times mass at the landmark, for each (score, half-life) of the rules: ``rules.RuleSet.group``."""
+    """Points times mass at the landmark, for each (score, half-life) of the rules: ``RuleSet.group``."""
     masses: dict[int, float] = {}
     """Award slot -> grants, decayed to the landmark."""
     days: dict[int, dict[int, float]] = {}

@@ -247,7 +247,7 @@ class LogPartition:
                         lead.fence = offset
                         dirty[key] = lead
                         continue
-                    if len(seen) >= self._seen_bytes or seen[8:12] <= self._forget:
+                    if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
                         seen = self._forgotten(seen)
                     lead.seen = seen + digest + self._stamp
                     step(self._rules, lead, key, record, self._judged_at, self.outcomes)

@@ -103,16 +103,49 @@ class Grant:
 class Watch:
     """Newest times of matching activities, kept for conditions on recency."""
 
-    __slots__ = ("count", "judged", "slot", "where", "windows")
+    __slots__ = ("count", "judged", "leaves", "shortest", "slot", "where")
 
     def __init__(self, slot_: int, where: Predicate | None) -> None:
         self.slot = slot_
         self.where = where
         self.count = 1
-        self.windows: tuple[int, ...] = ()
-        """Rising; ms."""
+        """Times kept."""
+        self.leaves: tuple[tuple[int, int], ...] = ()
+        """(activities wanted, window in ms) of each recency; 0 activities wanted: an absence."""
+        self.shortest = 0
+        """The shortest window, ms."""
         self.judged: tuple[Judged, ...] = ()
         """What depends on it."""
+
+    def ask(self, count: int, window: int) -> None:
+        self.count = max(self.count, count)
+        self.leaves = (*self.leaves, (count, window))
+        self.shortest = min(window for _, window in self.leaves)
+
+    def truth(self, times: list[int], start: int, at: int) -> int:
+        """Which leaves hold at an instant, as bits; ``start``: of the watching."""
+        bits = 0
+        for count, window in self.leaves:
+            if count:
+                holds = len(times) >= count and times[-count] > at - window
+            else:
+                holds = at - max(times[-1] if times else start, start) >= window
+            bits = bits << 1 | holds
+        return bits
+
+    def edge(self, times: list[int], start: int, after: int) -> int:
+        """The first instant after ``after`` at which time alone turns a leaf; 0 for none."""
+        first = 0
+        for count, window in self.leaves:
+            if not count:
+                edge = max(times[-1] if times else start, start) + window
+            elif len(times) >= count:
+                edge = times[-count] + window
+            else:
+                continue
+            if edge > after and (not first or edge < first):
+                first = edge
+        return first
 
 
 class Judged:
@@ -248,6 +281,8 @@ class RuleSet:
         self.disqualifications = tuple(j for j in self.judged if isinstance(j.item, model.Disqualification))
         self.by_attribute, self.initial, self.timed = self._dependencies()
         self.bands = tuple((band.name, self._lead_conditions().compile(band.when)) for band in source.bands)
+        self.timed_watches = tuple(watch for watch in self.watches.values() if watch.judged)
+        self.shortest_window = min((watch.shortest for watch in self.timed_watches), default=0)
         self._index()
 
     # -- awards -------------------------------------------------------------------------------
@@ -317,9 +352,7 @@ class RuleSet:
             for type_ in dict.fromkeys(node.matcher.types):
                 index = self.types.setdefault(type_, TypeIndex())
                 index.watches = (*index.watches, watch)
-        watch.windows = tuple(sorted({*watch.windows, node.window}))
-        if isinstance(node, model.Recent):
-            watch.count = max(watch.count, node.count)
+        watch.ask(node.count if isinstance(node, model.Recent) else 0, node.window)
         return name
 
     def _lead_conditions(self) -> LeadConditions:
@@ -362,7 +395,7 @@ class RuleSet:
                     names |= reach[leaf.name][0]
                     slots |= reach[leaf.name][1]
                 else:
-                    slots.add(self._watch(leaf))
+                    slots.add(slot("watch", leaf.matcher))
             if isinstance(judged.item, model.Segment):
                 reach[judged.item.name] = (names, slots)
             for name in names:

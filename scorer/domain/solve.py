@@ -25,6 +25,7 @@ from scorer.domain.rules import Grant, RuleSet, Variant
 HORIZON = 100 * 365 * 86_400_000
 """ms. No crossing is looked for later than this; the search goes on from there when the time has come."""
 FIRST_STEP = 3_600_000
+NEVER: list[int] = []
 CLOSE_ENOUGH = 0.25
 """ms. The last step of Newton's method: the answer is a whole ms."""
 EVALUATIONS = 4_000
@@ -45,7 +46,7 @@ def next_crossing(rules: RuleSet, lead: Lead, at: int) -> int:
 
 
 def no_crossing_before(rules: RuleSet, lead: Lead) -> int:
-    """An instant before which time alone takes the lead's total beyond no threshold; 0: it never does.
+    """An instant (``Lead.crossing``) before which time alone takes the lead's total beyond no threshold; 0: it never does.
 
     A cheap bound where the points are plain sums: what rises or falls does so no faster than the fastest
     rate. ``next_crossing`` is asked when the instant has come.
@@ -229,20 +230,12 @@ class _Search:
 
 
 def next_edge(rules: RuleSet, lead: Lead, after: int) -> int:
-    """The first instant after ``after`` at which an absence or a recency ends a window; 0 for none."""
-    edges = (edge for edge in _edges(rules, lead) if edge > after)
-    return min(edges, default=0)
-
-
-def _edges(rules: RuleSet, lead: Lead) -> list[int]:
-    edges = []
-    for watch in rules.watches.values():
-        if not watch.judged:
-            continue
-        start = lead.starts.get(watch.slot, lead.since)
-        times = lead.newest.get(watch.slot, ())
-        # An absence starts at the newest activity, but not before watching began; a recency of n ends a
-        # window after its n-th newest. Instants at which nothing changes do no harm.
-        instants = {max(times[-1], start) if times else start, *times}
-        edges += [instant + window for instant in instants for window in watch.windows]
-    return edges
+    """The first instant after ``after`` at which time alone turns an absence or a recency; 0 for none."""
+    first = 0
+    newest, starts, since = lead.newest, lead.starts, lead.since
+    for watch in rules.timed_watches:
+        start = starts.get(watch.slot, since) if starts else since
+        edge = watch.edge(newest.get(watch.slot) or NEVER, start, after)
+        if edge and (not first or edge < first):
+            first = edge
+    return first
