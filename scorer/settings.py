@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -47,6 +48,12 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         if variable in names:
             values[names[variable]] = text
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise UserError(f"environment: {error}", hint="the variables are SCORER_<SETTING>") from error
+
+
+def _path(kind: type, text: Any) -> Any:
+    if kind is Path and isinstance(text, str) and text:
+        return Path(text)
+    raise ValueError(f"expected {kind.__name__}")

@@ -1,0 +1,245 @@
+"""The little that commands ask of Kafka: read a range to its end, append and wait.
+
+Blocking, on librdkafka. The worker has its own way of reading and writing; this is for commands that
+run once and end.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from scorer.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from confluent_kafka import Message
+
+    from scorer.settings import Settings
+
+TIMEOUT = 20.0
+"""Seconds without any answer after which a broker counts as gone."""
+BATCH = 2_000
+"""Records handed over by librdkafka at once."""
+
+
+class Range(NamedTuple):
+    """Offsets of a partition: the first one kept and the one after the last."""
+
+    start: int
+    end: int
+
+
+class Stored(NamedTuple):
+    """One record as Kafka keeps it."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes]
+
+
+class Broker:
+    """One Kafka and one topic prefix. Topics are named as in the registry, without the prefix.
+
+    Everything raises ``UserError`` where Kafka does not answer or a topic is missing.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.bootstrap = settings.bootstrap
+        self.prefix = settings.topic_prefix
+
+    def name(self, topic: str) -> str:
+        return self.prefix + topic
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; raises ``UserError`` if there is no such topic."""
+        with _Reader(self.bootstrap) as reader:
+            return reader.partitions(self.name(topic))
+
+    def ranges(self, topic: str) -> dict[int, Range]:
+        """Partition -> its offsets now."""
+        with _Reader(self.bootstrap) as reader:
+            count = reader.partitions(self.name(topic))
+            return {number: reader.range(self.name(topic), number) for number in range(count)}
+
+    def read(self, topic: str, partition: int, wanted: Range, *, headers: bool = False) -> Iterator[Stored]:
+        """The records of a range in order; fewer where compaction or transactions left holes."""
+        if wanted.start >= wanted.end:
+            return
+        with _Reader(self.bootstrap) as reader:
+            yield from reader.read(self.name(topic), partition, wanted, headers=headers)
+
+    def writer(self) -> Writer:
+        return Writer(self)
+
+
+class _Reader:
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                # Assigned by hand and never committed: the name shows up nowhere.
+                "group.id": "scorer-command",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                # Retention that overtakes a reader must not look like the end.
+                "auto.offset.reset": "error",
+                "isolation.level": "read_uncommitted",
+                "fetch.wait.max.ms": 50,
+                "log_level": 2,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._consumer.close()
+
+    def partitions(self, topic: str) -> int:
+        try:
+            found = self._consumer.list_topics(topic, timeout=TIMEOUT).topics[topic]
+        except KafkaException as error:
+            raise unreachable(self._bootstrap, error) from error
+        if found.error is not None or not found.partitions:
+            raise UserError(f"there is no topic {topic}", hint="`scorer topics apply` creates the topics")
+        return len(found.partitions)
+
+    def range(self, topic: str, partition: int) -> Range:
+        try:
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=TIMEOUT
+            )
+        except KafkaException as error:
+            raise unreachable(self._bootstrap, error) from error
+        return Range(low, high)
+
+    def read(self, topic: str, partition: int, wanted: Range, *, headers: bool) -> Iterator[Stored]:
+        self._consumer.assign([TopicPartition(topic, partition, wanted.start)])
+        where = f"{topic} partition {partition}"
+        while True:
+            for message in self._some(where):
+                error = message.error()
+                offset = message.offset()
+                if error is not None:
+                    at_end = error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its only name
+                    if at_end and offset >= wanted.end:
+                        return
+                    detail = f"ends at {offset} instead of {wanted.end}" if at_end else error.str()
+                    raise UserError(f"{where}: {detail}", exit_code=1)
+                if offset >= wanted.end:
+                    return
+                pairs = (message.headers() or ()) if headers else ()
+                yield Stored(offset, message.key(), message.value(), dict(pairs))
+                if offset == wanted.end - 1:
+                    return
+
+    def _some(self, where: str) -> list[Message]:
+        """At least one message; ``consume`` itself waits until it has as many as it is asked for."""
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            messages: list[Message] = self._consumer.consume(BATCH, timeout=0.1)
+            if messages:
+                return messages
+        raise UserError(f"{where}: no answer for {TIMEOUT:.0f} s", exit_code=1)
+
+
+class Writer:
+    """Appends in order, idempotently, to partitions named explicitly; acks=all.
+
+    A record that could not be appended is never followed by a later one of its partition: readers
+    take a higher coordinate as proof that they have seen the lower ones. The first failure is raised
+    by the next call, as ``UserError``.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._failure: KafkaError | None = None
+        self._producer = Producer(
+            {
+                "bootstrap.servers": broker.bootstrap,
+                "enable.idempotence": True,
+                "enable.gapless.guarantee": True,
+                "acks": "all",
+                "linger.ms": 20,
+                "batch.num.messages": 10_000,
+                "queue.buffering.max.messages": 100_000,
+                "compression.type": "none",
+                # The registry gives the lead log 128 KiB more than the doors' 1 MiB.
+                "message.max.bytes": 2 * 1024 * 1024,
+                "log_level": 2,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc is None:
+            self.flush()
+        else:
+            self._producer.purge()
+
+    def append(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Queues a record; waits while the queue is full."""
+        options: dict[str, Any] = {"partition": partition, "on_delivery": self._delivered}
+        if headers:
+            options["headers"] = list(headers)
+        while True:
+            self._check()
+            try:
+                self._producer.produce(self._broker.name(topic), value, key, **options)
+            except BufferError:
+                self._producer.poll(0.5)
+            except KafkaException as error:
+                raise unreachable(self._broker.bootstrap, error) from error
+            else:
+                self._producer.poll(0)
+                return
+
+    def flush(self) -> None:
+        """Returns when everything queued is acknowledged."""
+        while self._producer.flush(1.0):
+            self._check()
+        self._check()
+
+    def _delivered(self, error: KafkaError | None, _: object) -> None:
+        if error is not None and self._failure is None:
+            self._failure = error
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise UserError(f"not appended: {self._failure.str()}", hint="run the command again", exit_code=1)
+
+
+def unreachable(bootstrap: str, error: KafkaException) -> UserError:
+    """What to say when Kafka does not answer."""
+    detail = error.args[0].str() if error.args and isinstance(error.args[0], KafkaError) else str(error)
+    return UserError(
+        f"Kafka at {bootstrap}: {detail}",
+        hint="is it running, and is SCORER_BOOTSTRAP its address?",
+        exit_code=1,
+    )

@@ -1,0 +1,38 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from functools import wraps
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from scorer.settings import from_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def kafka_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --bootstrap and --topic-prefix; the command gets ``settings``, the environment's under them."""
+
+    @click.option("--bootstrap", metavar="HOST:PORT", help="Kafka's address.  [SCORER_BOOTSTRAP]")
+    @click.option("--topic-prefix", metavar="TEXT", help="Put before topics' names.  [SCORER_TOPIC_PREFIX]")
+    @wraps(function)
+    def command(*args: Any, bootstrap: str | None, topic_prefix: str | None, **kwargs: Any) -> Any:
+        settings = from_environment(os.environ)
+        given = {"bootstrap": bootstrap, "topic_prefix": topic_prefix}
+        changed = {name: value for name, value in given.items() if value is not None}
+        return function(*args, settings=msgspec.structs.replace(settings, **changed), **kwargs)
+
+    return command
+
+
+def default_rules() -> Path:
+    """The default rule file that belongs to this code: installed with it, or the checkout's."""
+    installed = Path(str(files("scorer").joinpath("_rules", "default.yaml")))
+    return installed if installed.is_file() else Path(__file__).parents[2] / "rules" / "default.yaml"

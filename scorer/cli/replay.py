@@ -1,0 +1,232 @@
+"""``scorer replay``: recorded events through the engine, without a broker."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import sys
+from contextlib import ExitStack
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import click
+
+from scorer.cli.options import default_rules
+from scorer.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from scorer.domain.outcomes import Outcome
+    from scorer.replay import Replay, Standing
+    from scorer.replay.sources import BadLines, Batch
+
+BAD_LINES = 1
+_OUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+
+
+class _Input(NamedTuple):
+    batches: Iterator[Batch]
+    bad: BadLines
+    notes: Callable[[], list[str]]
+    """What there is to say about the input when it has been read."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option(
+    "--rules",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The rule file.  [default: for a log export the rules in the log, else the default rules]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print outcomes, then final scores, as JSON lines.")
+@click.option("--outcomes", type=_OUT, metavar="FILE", help="Write the outcomes' JSON here.")
+@click.option("--scores", type=_OUT, metavar="FILE", help="Write each lead's final score as JSON here.")
+@click.option("--top", type=click.IntRange(0), default=10, show_default=True, help="How many leads to show.")
+@click.option("--until", metavar="TIME", help="Let time pass up to this RFC 3339 time after the last event.")
+@click.option("--strict", is_flag=True, help="Exit with code 1 where a line could not be used.")
+def command(
+    file: Path,
+    rules: Path | None,
+    outcomes: Path | None,
+    scores: Path | None,
+    top: int,
+    until: str | None,
+    *,
+    as_json: bool,
+    strict: bool,
+) -> int:
+    """Score recorded events: what would have been said, and where each lead stands at the end.
+
+    FILE is a lead log export (`scorer log export`), or door messages (CloudEvents JSON) one per line in
+    the order in which they came; - reads standard input. An export brings its own rules; --rules puts
+    others in their place from the first record on.
+
+    JSON lines are, byte for byte, what the worker sends to its topics. A line that can't be used is
+    reported and left out.
+    """
+    from scorer.cli.progress import progress
+    from scorer.replay import Replay
+
+    replay = Replay()
+    with ExitStack() as stack:
+        source = stack.enter_context(_open(file, "rb"))
+        out_outcomes, out_scores = (
+            stack.enter_context(_open(path, "wb")) if path is not None else None
+            for path in (outcomes, scores)
+        )
+        if as_json:
+            out_outcomes = out_outcomes or sys.stdout.buffer
+            out_scores = out_scores or sys.stdout.buffer
+        size = file.stat().st_size if file != Path("-") else None
+        with progress("replaying", size, size=True) as moved:
+            read = _input(source, rules, until, moved)
+            counts = _write_outcomes(replay.run(read.batches), out_outcomes, quiet=as_json)
+        if out_scores is not None:
+            for standing in replay.standings():
+                out_scores.write(standing.view + b"\n")
+        if not as_json:
+            _show_top(replay, top)
+    _summary(replay, read, counts)
+    return BAD_LINES if strict and (read.bad.count or replay.dead_count) else 0
+
+
+def _open(path: Path, mode: str) -> Any:
+    if path == Path("-"):
+        return click.open_file("-", mode)
+    return path.open(mode)
+
+
+def _input(file: BinaryIO, rules: Path | None, until: str | None, moved: Callable[[int], None]) -> _Input:
+    from scorer.event_lines import EventLines
+    from scorer.replay.sources import BadLines, EventSource, ExportSource, is_export, lines_of
+    from scorer.settings import from_environment
+
+    lines = lines_of(file)
+    first = next((line for line in lines if line.strip()), b"")
+    everything: Iterable[bytes] = chain([first], lines)
+    bad = BadLines()
+    if is_export(first):
+        if until is not None:
+            raise UserError("--until is for door messages: a log export has a clock of its own")
+        export = ExportSource(bad, _model(rules) if rules else None)
+        return _Input(export.batches(everything, moved), bad, lambda: _export_notes(export, rules))
+    model = _model(rules)
+    events = EventLines(from_environment(os.environ).lead_secret)
+    plain = EventSource(bad, model, events)
+    return _Input(plain.batches(everything, moved, _milliseconds(until)), bad, list)
+
+
+def _model(rules: Path | None) -> bytes:
+    from scorer.domain.model import encode_model
+    from scorer.rulefile import require
+
+    return encode_model(require(rules or default_rules()))
+
+
+def _milliseconds(text: str | None) -> int:
+    from scorer.wire.cloudevents import milliseconds
+    from scorer.wire.dead_letters import Rejected
+
+    if text is None:
+        return 0
+    try:
+        return milliseconds(text)
+    except Rejected as rejected:
+        raise UserError(f"--until: {rejected.detail}", hint="such as 2026-11-01T10:00:00Z") from rejected
+
+
+def _write_outcomes(batches: Iterable[list[Outcome]], out: BinaryIO | None, *, quiet: bool) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for batch in batches:
+        for outcome in batch:
+            counts[outcome.topic] = counts.get(outcome.topic, 0) + 1
+            if out is not None:
+                out.write(outcome.value + b"\n")
+        if out is None and not quiet:
+            click.echo("".join(_readable(outcome) for outcome in batch), nl=False)
+    return counts
+
+
+def _readable(outcome: Outcome) -> str:
+    import orjson
+
+    event = orjson.loads(outcome.value)
+    data = event["data"]
+    kind = event["type"].removeprefix("lead.")
+    return f"{event['time']}  {kind:<12}  {event['subject']:<28}  {data['total']:>8.2f}  {data['reason']}\n"
+
+
+def _show_top(replay: Replay, top: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not top:
+        return
+
+    def order(standing: Standing) -> tuple[float, str]:
+        return -standing.total, standing.lead_id
+
+    best = heapq.nsmallest(top, replay.standings(), key=order)
+    if not best:
+        return
+    from scorer.domain.outcomes import band, stage
+
+    table = Table(title=f"Highest scores at {_instant(replay.clock)}", title_justify="left")
+    table.add_column("lead", overflow="fold")
+    table.add_column("total", justify="right")
+    for column in ("band", "stage", "last change"):
+        table.add_column(column)
+    for standing in best:
+        lead = standing.lead
+        words = band(standing.rules, lead), stage(lead), _instant(lead.clock)
+        table.add_row(standing.lead_id, f"{standing.total:.2f}", *words)
+    Console().print(table)
+
+
+def _instant(ms: int) -> str:
+    from scorer.domain.outcomes import instant
+
+    return datetime.fromisoformat(instant(ms)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _summary(replay: Replay, read: _Input, counts: dict[str, int]) -> None:
+    """On stderr, so that standard output is the same bytes every time."""
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    said = (
+        ", ".join(f"{count:,} {topic.split('.')[1]}" for topic, count in sorted(counts.items()))
+        or "no outcomes"
+    )
+    tell(f"{replay.records:,} records, {replay.leads:,} leads: {said}")
+    for note in read.notes():
+        tell(note)
+    for partition in replay.unready:
+        tell(f"partition {partition}: no doors or no rules record, so nothing was scored")
+    for partition, offset in replay.faults:
+        tell(f"partition {partition}: the engine failed at offset {offset} and passed over it")
+    if read.bad.count:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in read.bad.reasons.most_common())
+        tell(f"{read.bad.count:,} lines left out: {reasons}")
+        for line in read.bad.first:
+            tell(f"  line {line.number}: {line.reason}: {line.detail}")
+    if replay.dead_count:
+        tell(f"{replay.dead_count:,} log records are dead letters")
+        for partition, dead in replay.dead:
+            tell(f"  partition {partition} offset {dead.offset}: {dead.reason}: {dead.detail}")
+
+
+def _export_notes(export: Any, rules: Path | None) -> list[str]:
+    notes = []
+    if rules is not None:
+        notes.append(f"rules: {rules}, instead of the {export.rules_replaced} rules records in the log")
+    notes += [
+        f"partition {partition}: {count:,} records are missing, so scores may differ from the live ones"
+        for partition, count in sorted(export.missing.items())
+        if count
+    ]
+    return notes

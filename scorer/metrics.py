@@ -1,0 +1,154 @@
+"""Every metric of the system: its name, its type and what it means, once.
+
+Set a metric per chunk or per second, never per record, and keep the labelled child
+(``X.labels(...)``) instead of looking it up each time.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# -- intake: from the doors to the lead log -------------------------------------------------------
+
+INTAKE_RECORDS = Counter(
+    "scorer_intake_records",
+    "Records read from a door, dead letters included.",
+    ["door"],
+)
+INTAKE_REJECTED = Counter(
+    "scorer_intake_rejected",
+    "Records of a door that went to dead letters, by reason.",
+    ["door", "reason"],
+)
+INTAKE_READ_THROUGH = Gauge(
+    "scorer_intake_read_through_seconds",
+    "Time (Unix) through which a door partition has been read and everything read acknowledged.",
+    ["door", "partition"],
+)
+INTAKE_BACKLOG = Gauge(
+    "scorer_intake_backlog_records",
+    "Offsets of a door partition that are not yet read and acknowledged.",
+    ["door", "partition"],
+)
+INTAKE_UNNUMBERED = Gauge(
+    "scorer_intake_unnumbered_partitions",
+    "Door partitions that are not read because `scorer topics apply` has not numbered them.",
+)
+INTAKE_PENDING_BYTES = Gauge(
+    "scorer_intake_pending_bytes",
+    "Appended to the lead log or dead letters and not yet acknowledged.",
+)
+
+# -- score: from the lead log to outcomes ---------------------------------------------------------
+
+SCORE_RECORDS = Counter(
+    "scorer_score_records",
+    "Records of the lead log applied, control records included.",
+    ["partition"],
+)
+SCORE_FACTS = Counter(
+    "scorer_score_facts",
+    "Facts that changed a lead.",
+    ["partition"],
+)
+SCORE_DUPLICATES = Counter(
+    "scorer_score_duplicates",
+    "Facts left out because they had been applied before: same door offset, or a publisher's retry.",
+    ["partition"],
+)
+SCORE_REDELIVERED = Counter(
+    "scorer_score_redelivered",
+    "Records left out because the lead was ahead of them after a restart.",
+    ["partition"],
+)
+SCORE_UNDECODABLE = Counter(
+    "scorer_score_undecodable",
+    "Log records that went to dead letters because they are none.",
+    ["partition"],
+)
+SCORE_FAULTS = Counter(
+    "scorer_score_faults",
+    "Records at which our own code failed.",
+    ["partition"],
+)
+SCORE_TIMERS = Counter(
+    "scorer_score_timers",
+    "Timers fired.",
+    ["partition"],
+)
+SCORE_LEADS_CREATED = Counter(
+    "scorer_score_leads_created",
+    "Leads seen for the first time.",
+    ["partition"],
+)
+SCORE_EVICTED_IDS = Counter(
+    "scorer_score_evicted_ids",
+    "Publishers' event ids forgotten before their 24 hours: raise `dedupe` in the rule file.",
+    ["partition"],
+)
+SCORE_SWEPT = Counter(
+    "scorer_score_swept",
+    "Idle leads taken past a change of rules or the end of an import.",
+    ["partition"],
+)
+SCORE_POSITION = Gauge(
+    "scorer_score_position",
+    "Next offset of the lead log.",
+    ["partition"],
+)
+SCORE_DURABLE_POSITION = Gauge(
+    "scorer_score_durable_position",
+    "Offset of the lead log from which a restart would go on.",
+    ["partition"],
+)
+SCORE_CLOCK = Gauge(
+    "scorer_score_clock_seconds",
+    "Time (Unix) through which every door has been read, as the log partition says; timers wait for it.",
+    ["partition"],
+)
+SCORE_WAITING_TIMERS = Gauge(
+    "scorer_score_waiting_timers",
+    "Timers that are not due yet; some may be of the past and do nothing.",
+    ["partition"],
+)
+SCORE_CACHED_LEADS = Gauge(
+    "scorer_score_cached_leads",
+    "Decoded leads in memory.",
+    ["partition"],
+)
+SCORE_STOPPED = Gauge(
+    "scorer_score_stopped",
+    "1: the partition goes no further because too many of its records failed; the log says why.",
+    ["partition"],
+)
+SCORE_UNSWEPT = Gauge(
+    "scorer_score_unswept",
+    "1: idle leads are being taken past a change of rules or the end of an import.",
+    ["partition"],
+)
+CHECKPOINT_SECONDS = Histogram(
+    "scorer_checkpoint_seconds",
+    "From the cut until it is durable, of one partition.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+CHECKPOINT_CUT_SECONDS = Histogram(
+    "scorer_checkpoint_cut_seconds",
+    "The synchronous part of a checkpoint of one partition: nothing else runs meanwhile.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+)
+CHECKPOINT_LEADS = Counter(
+    "scorer_checkpoint_leads",
+    "Changed leads made durable.",
+)
+CHANGELOG_BYTES = Counter(
+    "scorer_changelog_bytes",
+    "Keys and values sent to the changelog.",
+)
+RESTORED = Counter(
+    "scorer_restored_records",
+    "Changelog records read to restore local state.",
+)
+RESTORE_LEFT = Gauge(
+    "scorer_restore_left_records",
+    "Changelog offsets still to be read before scoring goes on; 0: none.",
+)

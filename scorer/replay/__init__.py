@@ -1,0 +1,112 @@
+"""Replay: the engine over recorded events, without a broker.
+
+replay = Replay()
+for outcomes in replay.run(source.batches(lines, read)):
+    ...
+for lead_id, lead, rules in replay.scores():
+    ...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from scorer.domain.outcomes import score_view
+from scorer.domain.partition import PartitionStopped
+from scorer.domain.reading import total
+from scorer.errors import UserError
+from scorer.replay.machine import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scorer.domain.lead import Lead
+    from scorer.domain.outcomes import Outcome
+    from scorer.domain.partition import Dead
+    from scorer.domain.rules import RuleSet
+    from scorer.replay.sources import Batch
+
+CACHE = 100_000
+"""Leads kept decoded per partition."""
+
+
+class Standing(NamedTuple):
+    """A lead as it stands at the end."""
+
+    lead_id: str
+    lead: Lead
+    rules: RuleSet
+    clock: int
+    """C at the end, ms."""
+
+    @property
+    def view(self) -> bytes:
+        """The value that ``lead.score.v1`` has for it: as of the lead's last change."""
+        return score_view(self.rules, self.lead_id, self.lead)
+
+    @property
+    def total(self) -> float:
+        """The total at the end: decayed up to C less the grace."""
+        return total(self.rules, self.lead, max(self.lead.clock, self.clock - self.rules.model.grace))
+
+
+class Replay:
+    """Partitions under replay, made as their records come."""
+
+    def __init__(self, cache: int = CACHE) -> None:
+        self._cache = cache
+        self._machines: dict[int, Machine] = {}
+        self.records = 0
+        self.dead: list[tuple[int, Dead]] = []
+        """(partition, record) of the first log records that could not be used."""
+        self.dead_count = 0
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[list[Outcome]]:
+        """Outcomes, batch by batch: partition by partition, each in its own order.
+
+        Raises ``UserError`` where a partition stops, as the worker would there.
+        """
+        for batch in batches:
+            for partition in sorted(batch.records):
+                machine = self._machines.get(partition)
+                if machine is None:
+                    machine = self._machines[partition] = Machine(self._cache)
+                records = batch.records[partition]
+                try:
+                    outcomes, dead = machine.feed(records, batch.skip.get(partition, ()))
+                except PartitionStopped as stopped:
+                    raise UserError(
+                        f"partition {partition} stops at offset {stopped.offset}: {stopped.reason}",
+                        exit_code=1,
+                    ) from stopped
+                self.records += len(records)
+                self.dead_count += len(dead)
+                self.dead += [(partition, one) for one in dead[: max(0, 10 - len(self.dead))]]
+                if outcomes:
+                    yield outcomes
+
+    @property
+    def leads(self) -> int:
+        return sum(machine.leads for machine in self._machines.values())
+
+    @property
+    def faults(self) -> list[tuple[int, int]]:
+        """(partition, offset) of records at which our own code failed; passed over."""
+        return [(number, offset) for number, machine in self._machines.items() for offset in machine.faults]
+
+    @property
+    def unready(self) -> list[int]:
+        """Partitions that ended without having seen both doors and rules."""
+        return sorted(number for number, machine in self._machines.items() if not machine.ready)
+
+    @property
+    def clock(self) -> int:
+        """The earliest of the partitions' clocks at the end, ms."""
+        return min((machine.clock for machine in self._machines.values()), default=0)
+
+    def standings(self) -> Iterator[Standing]:
+        """Every lead, by partition and id."""
+        for number in sorted(self._machines):
+            machine = self._machines[number]
+            for lead_id, lead in machine.scores():
+                yield Standing(lead_id, lead, machine.rules, machine.clock)

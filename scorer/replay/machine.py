@@ -1,0 +1,120 @@
+"""One log partition under replay: the engine's machine and its leads, kept encoded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scorer.domain.lead import Lead, decode_lead, encode_lead
+from scorer.domain.partition import EngineFault, LogPartition
+from scorer.domain.state import PartitionState, decode_state, encode_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scorer.domain.outcomes import Outcome
+    from scorer.domain.partition import Dead
+    from scorer.domain.rules import RuleSet
+    from scorer.log_lines import Recorded
+
+
+class Machine:
+    """Does what the worker does with a partition: cuts, restores after a fault, sweeps, evicts."""
+
+    def __init__(self, cache: int) -> None:
+        """``cache``: leads kept decoded between two batches."""
+        self._cache = cache
+        self._store: dict[bytes, bytes] = {}
+        self._cut_state = encode_state(PartitionState())
+        self._cut_rules: dict[int, bytes] = {}
+        self._partition = self._open(PartitionState(), {})
+        self.faults: list[int] = []
+        """Offsets at which our own code failed."""
+
+    @property
+    def clock(self) -> int:
+        """C, ms."""
+        return self._partition.state.clock
+
+    @property
+    def rules(self) -> RuleSet:
+        return self._partition.rules
+
+    @property
+    def ready(self) -> bool:
+        return self._partition.ready
+
+    @property
+    def leads(self) -> int:
+        return len(self._store)
+
+    def feed(self, records: Sequence[Recorded], skip: Sequence[int]) -> tuple[list[Outcome], list[Dead]]:
+        """Apply records; what they have brought about, in order.
+
+        Raises ``scorer.domain.partition.PartitionStopped``.
+        """
+        skips = list(skip)
+        while True:
+            self._partition.state.skip += skips
+            try:
+                self._partition.apply(records)
+                break
+            except EngineFault as fault:
+                self.faults.append(fault.offset)
+                skips.append(fault.offset)
+                self._restore()
+        outcomes, dead = self._partition.outcomes, self._partition.dead
+        self._partition.outcomes, self._partition.dead = [], []
+        self._sweep()
+        outcomes += self._partition.outcomes
+        self._partition.outcomes = []
+        self._cut()
+        return outcomes, dead
+
+    def scores(self) -> Iterator[tuple[str, Lead]]:
+        """Every lead by its id, in byte order of the ids."""
+        for key in sorted(self._store):
+            yield key.decode(), decode_lead(self._store[key])
+
+    def _open(self, state: PartitionState, rules: dict[int, bytes]) -> LogPartition:
+        return LogPartition(state, rules, self._load)
+
+    def _load(self, key: bytes) -> Lead | None:
+        encoded = self._store.get(key)
+        return None if encoded is None else decode_lead(encoded)
+
+    def _cut(self) -> None:
+        partition, store = self._partition, self._store
+        for key, lead in partition.dirty.items():
+            store[key] = encode_lead(lead)
+        partition.dirty = {}
+        partition.timer_changes.clear()
+        if len(partition.leads) > self._cache:
+            partition.leads.clear()
+        self._cut_state = encode_state(partition.state)
+        self._cut_rules = dict(partition.rule_sets)
+
+    def _restore(self) -> None:
+        """Back to the last cut: after a fault the memory is undefined."""
+        self._partition = self._open(decode_state(self._cut_state), dict(self._cut_rules))
+        wakes = ((decode_lead(encoded).wake, key) for key, encoded in self._store.items())
+        self._partition.restore_timers((wake, key) for wake, key in wakes if wake)
+
+    def _sweep(self) -> None:
+        """Take every lead past rule changes and imports at once; the worker does it bit by bit."""
+        milestone = self._partition.unswept
+        if milestone is None:
+            return
+        keys = sorted(self._store.keys() | self._partition.dirty.keys())
+        for count, key in enumerate(keys, 1):
+            self._partition.touch(key)
+            if count % self._cache == 0:
+                self._evict()
+        self._partition.swept(milestone)
+
+    def _evict(self) -> None:
+        # Leads only: the state is not to be cut in the middle of a sweep.
+        partition = self._partition
+        for key, lead in partition.dirty.items():
+            self._store[key] = encode_lead(lead)
+        partition.dirty = {}
+        partition.leads.clear()

@@ -1,0 +1,189 @@
+"""The sections of a rule file that are neither rules nor conditions."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
+
+from scorer.domain.model import Decay, Score, Threshold
+from scorer.rulefile.diagnostics import Report
+from scorer.rulefile.fields import Fields, mapping, name, single
+from scorer.rulefile.names import closest
+from scorer.rulefile.nodes import Broken, Node, Text
+from scorer.rulefile.quantities import decay, duration, number, whole_number
+
+SCORE = ("decay", "weight", "cap", "floor")
+"""The keys of a score."""
+LONGEST_GRACE = 3_600_000
+"""ms. A timer fires so much later than it might."""
+MOST_REMEMBERED = 10_000
+MOST_WEIGHT = 1_000
+_THRESHOLD = re.compile(r"(above|below) ([-+]?[0-9]{1,7}(?:\.[0-9]{1,9})?)")
+_ZONE = re.compile(r"UTC|[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+")
+
+
+class Scores(NamedTuple):
+    scores: tuple[Score, ...]
+    fading: dict[str, Decay | None]
+    """What a score's awards do unless a rule says otherwise; of every score that the file names."""
+
+
+class Bounds(NamedTuple):
+    cap: float | None = None
+    floor: float | None = None
+
+
+class Memory(NamedTuple):
+    events: int | None = None
+    objects: int | None = None
+
+
+def time_zone(report: Report, node: Node) -> str | None:
+    """A name of the IANA database with a place in it: one that means the same on every machine."""
+    text = single(report, node, "a time zone")
+    if text is None:
+        return None
+    if _ZONE.fullmatch(text.value):
+        try:
+            ZoneInfo(text.value)
+        except (KeyError, ValueError, OSError):
+            pass
+        else:
+            return text.value
+    close = closest(text.value, _zones(), cutoff=0.6)
+    hint = f"did you mean `{close}`?" if close else "for example `UTC` or `Europe/Berlin`"
+    report.error(text.place, f"unknown time zone `{text.value[:80]}`", hint)
+    return None
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    return tuple(sorted(zone for zone in available_timezones() if _ZONE.fullmatch(zone)))
+
+
+def grace(report: Report, node: Node) -> int | None:
+    """How far the doors' clock must be past an instant before a timer of that instant fires; ms."""
+    value = duration(report, node)
+    if value is not None and value > LONGEST_GRACE:
+        report.error(node.place, "the grace delays every timer, by an hour at most")
+        return None
+    return value
+
+
+def threshold(report: Report, node: Node) -> Threshold | None:
+    """``enter: above 20`` and ``exit: below 15``."""
+    found = mapping(report, node, "`qualify`", "`{enter: above 20, exit: below 15}`")
+    if found is None:
+        return None
+    fields = Fields(report, found, "`qualify`")
+    fields.only(("enter", "exit"), dict.fromkeys(("threshold", "above"), "write `enter: above 20`"))
+    enter = fields.require("enter", _above, "`enter: above 20`")
+    leave = fields.require("exit", _below, "`exit: below 15`")
+    if enter is None or leave is None:
+        return None
+    if leave > enter:
+        message = f"a lead would qualify above {enter:g} and be dropped again below {leave:g}"
+        fields.refuse(("exit",), message, "the exit must not lie above the entry")
+        return None
+    return Threshold(enter, leave)
+
+
+def _above(report: Report, node: Node) -> float | None:
+    return _bound(report, node, "above")
+
+
+def _below(report: Report, node: Node) -> float | None:
+    return _bound(report, node, "below")
+
+
+def _bound(report: Report, node: Node, word: str) -> float | None:
+    text = single(report, node, "a threshold")
+    if text is None:
+        return None
+    match = _THRESHOLD.fullmatch(" ".join(text.value.split()))
+    if match and match[1] == word:
+        return float(match[2])
+    digits = re.search(r"[-+]?[0-9]+(?:\.[0-9]+)?", text.value)
+    hint = f"write `{word} {digits.group()[:10] if digits else 20}`"
+    report.error(text.place, f"a threshold is written as `{word} NUMBER`", hint)
+    return None
+
+
+def bounds(report: Report, node: Node) -> Bounds | None:
+    """``total``: what the total is clamped to."""
+    found = mapping(report, node, "`total`")
+    if found is None:
+        return None
+    fields = Fields(report, found, "`total`")
+    fields.only(("cap", "floor"), {"max": "write `cap`", "min": "write `floor`"})
+    return _bounds(fields)
+
+
+def _bounds(fields: Fields) -> Bounds:
+    cap, floor = fields.read("cap", number), fields.read("floor", number)
+    if cap is not None and floor is not None and floor >= cap:
+        fields.refuse(("floor",), "the floor must lie below the cap")
+    return Bounds(cap, floor)
+
+
+def memory(report: Report, node: Node) -> Memory | None:
+    """How much of the past a lead keeps: ``event ids``, and ``objects`` per once-per-object rule."""
+    found = mapping(report, node, "`memory`")
+    if found is None:
+        return None
+    fields = Fields(report, found, "`memory`")
+    fields.only(("event ids", "objects"), {})
+    return Memory(fields.read("event ids", _remembered), fields.read("objects", _remembered))
+
+
+def _remembered(report: Report, node: Node) -> int | None:
+    return whole_number(report, node, 1, MOST_REMEMBERED)
+
+
+def scores(report: Report, node: Node) -> Scores | None:
+    """The scores, each with its decay, weight, cap and floor."""
+    found = mapping(report, node, "`scores`")
+    if found is None:
+        return None
+    if not found.entries:
+        report.error(found.place, "a model has at least one score", "`scores: {fit: {decay: none}}`")
+    made: dict[str, Score] = {}
+    fading: dict[str, Decay | None] = {}
+    for entry in found.entries:
+        named = name(report, entry.key, "a score's name")
+        if named == "total":
+            report.error(entry.key.place, "`total` is the sum of the scores", "choose another name")
+        if named is None:
+            continue
+        made.setdefault(named, Score(named))
+        fading.setdefault(named, None)
+        if isinstance(entry.value, Broken) or (isinstance(entry.value, Text) and entry.value.empty):
+            continue
+        inner = mapping(report, entry.value, f"the score `{named}`")
+        if inner is not None:
+            made[named], fading[named] = _score(named, Fields(report, inner, f"the score `{named}`"))
+    return Scores(tuple(made.values()), fading)
+
+
+def _score(named: str, fields: Fields) -> tuple[Score, Decay | None]:
+    hints = {
+        "half-life": "write `decay: half every 30 days`",
+        "rules": f"rules stand under `rules: {{{named}: [...]}}`",
+    }
+    fields.only(SCORE, hints)
+    fading = fields.read("decay", decay)
+    weight = fields.read("weight", _weight, 1.0)
+    limits = _bounds(fields)
+    return Score(named, 1.0 if weight is None else weight, limits.cap, limits.floor), fading[
+        0
+    ] if fading else None
+
+
+def _weight(report: Report, node: Node) -> float | None:
+    value = number(report, node, MOST_WEIGHT)
+    if value is not None and value < 0:
+        report.error(node.place, "a weight is not negative", "give the rules negative points instead")
+        return None
+    return value

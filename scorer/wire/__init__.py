@@ -1,0 +1,1 @@
+"""What travels through Kafka: topics, events, the intake library, dead letters, partitions."""

@@ -1,0 +1,110 @@
+"""Structured CloudEvents 1.0 in JSON: one message of a door topic, decoded and checked.
+
+What is accepted is, attribute by attribute, what ``schemas/messages/event.schema.json`` says; the
+contract tests hold the two together. A JSON member that is repeated counts with its last value, as
+in every JSON library that a schema would be checked with.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from scorer.wire.dead_letters import Reason, Rejected
+
+_LONGEST = 200
+"""Characters of msgspec's message, which may repeat a wrong specversion."""
+_SHOWN = 60
+"""Characters of a publisher's text that a detail repeats."""
+
+
+class Event(msgspec.Struct, gc=False):
+    """The attributes that intake reads; all others are allowed and ignored. null stands for absent."""
+
+    specversion: Literal["1.0"]
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    type: str
+    data: dict[str, Any]
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    time: str | None = None
+
+
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_any = msgspec.json.Decoder().decode
+_encode_any = msgspec.json.Encoder().encode
+
+_BLAME = {
+    "`$.data`": Reason.BAD_PROPERTIES,
+    "`$.time`": Reason.BAD_TIME,
+    "`$.subject`": Reason.NO_LEAD,
+    "`$.type`": Reason.UNKNOWN_TYPE,
+}
+
+
+def decode(value: bytes) -> Event:
+    """The event in a door record's value; raises ``Rejected`` and nothing else."""
+    # msgspec does not look at the bytes of text that it skips.
+    if not value.isascii():
+        try:
+            value.decode()
+        except UnicodeDecodeError as error:
+            raise Rejected(Reason.NOT_JSON, f"not UTF-8 at byte {error.start}") from None
+    try:
+        return _decode_event(value)
+    except msgspec.ValidationError:
+        return _decode_last_members(value)
+    except msgspec.DecodeError as error:
+        raise Rejected(Reason.NOT_JSON, str(error)) from None
+    except RecursionError:
+        raise Rejected(Reason.BAD_PROPERTIES, "nested too deeply") from None
+
+
+def _decode_last_members(value: bytes) -> Event:
+    """As ``decode``, for a message that does not fit the type, which may be for a repeated member's sake."""
+    try:
+        return _decode_event(_encode_any(_decode_any(value)))
+    except msgspec.ValidationError as error:
+        message = str(error)
+        path = message.rpartition(" at ")[2]
+        raise Rejected(_BLAME.get(path, Reason.NOT_CLOUDEVENT), message[:_LONGEST]) from None
+    except msgspec.DecodeError as error:
+        raise Rejected(Reason.NOT_JSON, str(error)) from None
+    except RecursionError:
+        raise Rejected(Reason.BAD_PROPERTIES, "nested too deeply") from None
+
+
+# RFC 3339's date-time: upper or lower case T and Z, any number of decimals, an offset always. Years
+# from 1970; no leap seconds, which have no instant of their own in any clock that we compare with.
+# What a calendar knows (30 February) is left to datetime; the JSON Schema spells it out.
+_DATE_TIME = re.compile(
+    r"(?:19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
+    r"[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+).fullmatch
+_parse = datetime.fromisoformat
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+def milliseconds(time: str) -> int:
+    """An RFC 3339 date-time as ms since 1970-01-01 UTC, rounded down; raises ``Rejected``."""
+    if _DATE_TIME(time) is None:
+        raise Rejected(Reason.BAD_TIME, f"time: not an RFC 3339 date-time with an offset: {shown(time)}")
+    try:
+        return (_parse(time) - _EPOCH) // _MS
+    except ValueError:
+        pass
+    try:
+        # Python 3.11 knows the upper-case Z only.
+        return (_parse(time.upper()) - _EPOCH) // _MS
+    except ValueError:
+        raise Rejected(Reason.BAD_TIME, f"time: no such day: {shown(time)}") from None
+
+
+def shown(text: str) -> str:
+    """A publisher's text as a detail may repeat it: quoted, escaped and short."""
+    return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")

@@ -1,0 +1,1 @@
+"""The Faust apps: intake (doors to lead log) and score (lead log to outcomes)."""

@@ -1,0 +1,97 @@
+"""Making a partition durable.
+
+Each step is awaited and checked before the next begins:
+
+1. the cut, synchronous
+2. outcomes and dead letters acknowledged
+3. changed leads and system keys in the changelog, the cut record last, acknowledged
+4. score views acknowledged
+5. the local store
+
+A crash between any two leaves leads at or ahead of the newest cut record, never behind it, and each
+lead's fence then skips what it has applied already. Records are applied meanwhile. Whatever fails is
+raised: the caller ends the process with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
+
+from scorer.wire.registry import CHANGELOG, SCORE
+from scorer.worker.cut import epoch_headers
+from scorer.worker.outbox import Outbox
+from scorer.worker.ports import Kafka, Lane, Offload
+from scorer.worker.score_partition import ScorePartition
+from scorer.worker.store import Meta
+from scorer.worker.supervise import CannotContinue
+
+
+class Done(NamedTuple):
+    """A checkpoint that is durable."""
+
+    position: int
+    """Next offset of the lead log."""
+    leads: int
+    changelog_bytes: int
+    """Keys and values."""
+    cut_seconds: float
+    """How long nothing else could run."""
+
+
+async def checkpoint(
+    partition: ScorePartition, outbox: Outbox, kafka: Kafka, offload: Offload, clock: Callable[[], float]
+) -> Done | None:
+    """One checkpoint of one partition; None when nothing has changed since the last.
+
+    Not to be called again for the partition before it has returned. ``clock``: monotonic seconds.
+    """
+    if not partition.changed:
+        return None
+    meta = meta_of(partition)
+    number = partition.number
+    outbox.send(*partition.drain())  # the cut must not be ahead of what is said
+    began = clock()
+    taken = partition.take()
+    cut_seconds = clock() - began
+    views = kafka.lane(SCORE, number)
+    for key, view in taken.views:
+        views.append(key, view)
+    views.push()
+    await outbox.flush()
+    records = [*taken.leads.items(), *taken.system]
+    meta = await write(kafka.lane(CHANGELOG, number), number, partition.epoch, meta, records)
+    await views.flush()
+    await offload(partial(partition.store.persist, records, taken.timers, meta))
+    partition.settle(taken)
+    size = sum(len(key) + len(value or b"") for key, value in records)
+    return Done(taken.position, len(taken.leads), size, cut_seconds)
+
+
+async def write(
+    changelog: Lane, number: int, epoch: int, meta: Meta, records: Iterable[tuple[bytes, bytes | None]]
+) -> Meta:
+    """Append to a partition's changelog; returns where the store stands once it has them too.
+
+    Raises ``CannotContinue`` when the records don't follow what we know to be there: somebody else
+    writes as well. Each of the two finds out, and what the wrong one wrote is ignored by its epoch.
+    """
+    headers = epoch_headers(epoch)
+    expected = meta.next
+    for run in await changelog.send((key, value, headers) for key, value in records):
+        if run.base != expected:
+            raise CannotContinue(
+                f"another writer: partition {number} of the changelog took our records at offset"
+                f" {run.base} instead of {expected}",
+                "it heals by itself: who owns the partition now sends the good states again",
+            )
+        expected += run.records
+    return Meta(expected, epoch, meta.fence, meta.changelog)
+
+
+def meta_of(partition: ScorePartition) -> Meta:
+    """Where the partition's store stands; raises ``RuntimeError`` before it has been restored."""
+    if partition.store.meta is None:
+        raise RuntimeError(f"partition {partition.number} has not been restored")
+    return partition.store.meta

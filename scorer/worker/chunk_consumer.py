@@ -1,0 +1,236 @@
+"""Faust's consumer, which delivers chunks: see ``scorer.worker.transport`` for what it replaces and why."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.errors import ConsumerStoppedError, OffsetOutOfRangeError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from scorer.worker.chunks import Chunk, Fetched
+from scorer.worker.consumer_thread import ChunkConsumerThread
+from scorer.worker.supervise import CannotContinue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from scorer.worker.transport import ChunkedApp
+
+POLL_TIMEOUT = 0.5  # seconds that a fetch waits for the first record
+NOTHING_TO_READ = 0.05  # seconds between looks while no partition may be read
+
+
+class ChunkConsumer(driver.Consumer):
+    app: ChunkedApp
+    _thread: ChunkConsumerThread
+    mundane_level = "debug"  # "Starting..." is no news
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.number = 0  # of the assignment; counts revocations too
+        self._positioned = False  # between the owner's positions and its final checkpoint
+        self._deliver_from: dict[TP, int] = {}
+        self._sought: set[TP] = set()
+        self._last_fetched = 0
+        self._ahead: asyncio.Task[tuple[int, list[Fetched]]] | None = None
+        self._outstanding = 0  # chunks delivered to the agent and not yet applied
+        self._applied = asyncio.Event()
+        self._applied.set()
+
+    def _new_consumer_thread(self) -> ChunkConsumerThread:
+        return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- fetching ---------------------------------------------------------------------------------
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ARG002, ASYNC109 - Faust's signature
+        await self._ready_for_more()
+        number = self.number
+        try:
+            fetched = await self._fetch()
+        except ConsumerStoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - reported with its cause, whatever it is
+            if number == self.number:
+                self.app.fatal(await self._explain(error))
+            return  # positions of an assignment that is gone
+        for part in fetched:
+            if part.tp not in self._deliver_from:
+                continue  # no longer to be read
+            if self.should_stop or not self.flow_active or number != self.number:
+                return  # the next assignment sets positions anew
+            if not self._follows(part):
+                await self._seek_back()
+                return
+            self._deliver_from[part.tp] = part.end
+            self._outstanding += 1
+            self._applied.clear()
+            yield part.tp, self._message(Chunk(*part, number))
+
+    async def _ready_for_more(self) -> None:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        await self._applied.wait()
+        await self.app.owner.drained()
+        if self._ahead is None:
+            if self._last_fetched < self.app.fetching.small_fetch:
+                await asyncio.sleep(self.app.fetching.linger)
+            if not self._deliver_from:
+                await asyncio.sleep(NOTHING_TO_READ)
+
+    async def _fetch(self) -> list[Fetched]:
+        if not self._deliver_from:
+            return []
+        ahead, self._ahead = self._ahead, None
+        number, fetched = await (ahead or self._ask())
+        if number != self.number:
+            return []
+        self._last_fetched = sum(len(part.records) for part in fetched)
+        if self._last_fetched >= self.app.fetching.small_fetch:
+            # Under load the thread gets the next records ready while these are applied.
+            self._ahead = self._ask()
+        return fetched
+
+    def _ask(self) -> asyncio.Task[tuple[int, list[Fetched]]]:
+        return asyncio.get_running_loop().create_task(self._ask_thread())
+
+    async def _ask_thread(self) -> tuple[int, list[Fetched]]:
+        limit = self.app.fetching.max_chunk_records
+        work = self._thread.fetch(list(self._deliver_from), POLL_TIMEOUT, limit)
+        answer: tuple[int, list[Fetched]] = await self._thread.call(work)
+        return answer
+
+    def _drop_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+            self._ahead.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._ahead = None
+
+    def _follows(self, part: Fetched) -> bool:
+        """Whether a part continues where the last one ended, without a hole that we must not accept."""
+        expected = self._deliver_from.get(part.tp)
+        if expected != part.start:
+            return False  # an answer got lost on its way from the thread
+        records = part.records
+        whole = records[0].offset == part.start
+        if not self.app.fetching.accept_holes:
+            whole = whole and part.end - part.start == len(records)
+        if whole:
+            self._sought.discard(part.tp)
+            return True
+        if part.tp not in self._sought:
+            self._sought.add(part.tp)
+            return False
+        if not self.app.fetching.accept_holes:
+            self.app.fatal(
+                CannotContinue(
+                    f"{part.tp.topic}[{part.tp.partition}] has no record at some offset from {part.start}"
+                    f" to {part.end - 1}, and reading it again does not bring it back",
+                    "records of this topic are never written in transactions and never compacted",
+                )
+            )
+        self._sought.discard(part.tp)
+        return True
+
+    async def _seek_back(self) -> None:
+        """Everything that is handed out and not delivered is forgotten, and fetched again."""
+        self._drop_ahead()
+        await self._thread.call(self._thread.seek_all(self._deliver_from))
+
+    def _message(self, chunk: Chunk) -> ConsumerMessage:
+        last = chunk.records[-1]
+        return ConsumerMessage(
+            chunk.tp.topic,
+            chunk.tp.partition,
+            last.offset,
+            last.timestamp / 1000,
+            last.timestamp_type,
+            (),
+            b"",
+            chunk,
+            None,
+            0,
+            0,
+            chunk.tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def applied(self) -> None:
+        """The agent has applied a chunk of the present assignment."""
+        self._outstanding -= 1
+        if self._outstanding <= 0:
+            self._applied.set()
+
+    async def _explain(self, error: Exception) -> Exception:
+        """Says what lies behind an offset that the broker does not have."""
+        if not isinstance(error, OffsetOutOfRangeError) or not error.args:
+            return error
+        positions = {TP(*partition): offset for partition, offset in error.args[0].items()}
+        ranges = await self._thread.call(self._thread.range_of(positions))
+        tp, offset = next(iter(positions.items()))
+        begin, end = ranges[tp]
+        what = f"{tp.topic}[{tp.partition}] is to be read at offset {offset}, but "
+        if offset > end:
+            return CannotContinue(what + f"ends at {end}: was the topic deleted and created again?")
+        return CannotContinue(what + f"starts at {begin}: the records before expired unread")
+
+    # -- positions --------------------------------------------------------------------------------
+
+    async def perform_seek(self) -> None:
+        self._begin(self.app.owner.start_positions(self.assignment()))
+        self._positioned = True
+        await self._thread.call(self._thread.seek_all(self._deliver_from, self.number))
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._begin({})
+        await super().on_partitions_revoked(revoked)
+
+    def _begin(self, positions: Mapping[TP, int]) -> None:
+        """A new assignment, or none: whatever is still under way belongs to the past."""
+        self.number += 1
+        self._deliver_from = dict(positions)
+        self._sought.clear()
+        self._drop_ahead()
+        self._read_offset.update(dict.fromkeys(positions))  # Faust drops what lies before
+        self._outstanding = 0
+        self._applied.set()
+
+    async def read_from(self, positions: Mapping[TP, int]) -> None:
+        # First what is expected: whatever is fetched from the old position then counts as out of turn.
+        self._deliver_from.update(positions)
+        await self._thread.call(self._thread.seek_all(positions))
+
+    def stop_reading(self, tp: TP) -> None:
+        self._deliver_from.pop(tp, None)
+
+    # -- committing -------------------------------------------------------------------------------
+
+    async def commit(
+        self,
+        topics: Any = None,  # noqa: ARG002 - Faust's signature
+        start_new_transaction: bool = True,  # noqa: ARG002, FBT001, FBT002
+    ) -> bool:
+        return self._positioned and await self._checkpoint(final=False)
+
+    async def wait_empty(self) -> None:
+        """On revoke and on stop, which call it twice: flow has stopped, no chunk is half applied."""
+        self._begin({})  # a chunk that the agent has in hand must not be applied any more
+        if self._positioned:
+            self._positioned = False
+            await self._checkpoint(final=True)
+
+    async def _checkpoint(self, *, final: bool) -> bool:
+        # aiokafka logs and swallows what a revocation raises, so that a failed last checkpoint has to
+        # end the process from here.
+        try:
+            return bool(await self.app.owner.checkpoint(final=final))
+        except Exception as error:  # noqa: BLE001
+            self.app.fatal(error)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        pass
+
+
+class ChunkTransport(driver.Transport):
+    Consumer = ChunkConsumer

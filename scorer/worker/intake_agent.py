@@ -1,0 +1,283 @@
+"""Intake: takes chunks from the doors, appends facts to the lead log, and commits what is safe there.
+
+No state of its own: what it knows is how far each door partition has been read and acknowledged. A
+record may be taken in twice (a crash between append and commit) and then carries the same coordinates,
+by which the score side knows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.structs import OffsetAndMetadata
+from mode import Service
+
+from scorer import metrics
+from scorer.errors import UserError
+from scorer.wire.dead_letters import TOPIC as DEAD_LETTERS
+from scorer.wire.dead_letters import Reason, Rejected, dead_letter
+from scorer.wire.partitioner import partition_of
+from scorer.wire.registry import LOG
+from scorer.worker.batches import BatchWriter, Lane
+from scorer.worker.door_book import complete_book, new_life
+from scorer.worker.door_clock import INTERVAL, DoorClock, DoorEnds
+from scorer.worker.door_position import DoorPosition, starting_offsets
+from scorer.worker.supervise import CannotContinue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiokafka.structs import ConsumerRecord
+    from faust.types import TP
+    from prometheus_client import Counter
+
+    from scorer.wire.intake import Accepted, Intake
+    from scorer.worker.door_book import BookReader, DoorBook
+    from scorer.worker.transport import Chunk, ChunkedApp
+
+log = logging.getLogger(__name__)
+
+PENDING_BYTES = 16 << 20
+"""Appended and not acknowledged, at most (and a chunk): what a slow log may hold up in memory."""
+FAULTS_IN_A_ROW = 20
+"""Records in a row on which our own code fails; then the fault is not the records'."""
+EMBEDDED = "embedded"
+
+
+class IntakeOwner(Service):
+    """The ``ChunkOwner`` of the intake app."""
+
+    abstract = False
+    mundane_level = "debug"  # "Starting..." is no news
+
+    def __init__(
+        self,
+        app: ChunkedApp,
+        intake: Intake,
+        books: BookReader,
+        *,
+        interval: float = INTERVAL,
+    ) -> None:
+        """``interval``: seconds between clock records."""
+        super().__init__()
+        self.app = app
+        self._problem: str | None = "starting"
+        self._intake = intake
+        self._books = books
+        self._interval = interval
+        self._prefix = app.settings.topic_prefix
+        self._embedded = app.settings.broker_profile == EMBEDDED
+        self._writer = BatchWriter(app.settings.bootstrap, on_error=app.fatal, client_id=app.fetching.group)
+        self._ends = DoorEnds(app.settings.bootstrap)
+        self._clock = DoorClock(self._ends.ends, app.look)
+        self._log: list[Lane] = []
+        self._dead: list[Lane] = []
+        self._lanes: list[Lane] = []
+        self._doors: dict[TP, DoorPosition] = {}
+        self._unnumbered: set[TP] = set()
+        self._book: DoorBook | None = None
+        self._committing = asyncio.Lock()
+        self._last_fault: tuple[TP, int] | None = None
+        self._faults = 0
+        self._counters: dict[tuple[str, ...], Any] = {}
+
+    # -- life -------------------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        """Returns when doors and rules are complete: until then nothing may be appended."""
+        await complete_book(self._books, self._wait_for)
+        await self._writer.start()
+        await self._ends.start()
+        self._log = await self._lanes_of(LOG)
+        self._dead = await self._lanes_of(DEAD_LETTERS)
+        self._lanes = [*self._log, *self._dead]
+        self._problem = "waiting for an assignment"
+
+    async def on_stop(self) -> None:
+        await self._writer.stop()
+        await self._ends.stop()
+
+    def problems(self) -> list[str]:
+        """Why intake is not ready; empty when it is."""
+        return [] if self._problem is None else [f"intake: {self._problem}"]
+
+    async def _lanes_of(self, topic: str) -> list[Lane]:
+        name = self._prefix + topic
+        return [self._writer.lane(name, number) for number in range(await self._writer.partitions(name))]
+
+    def _wait_for(self, problem: str) -> None:
+        self._problem = problem
+        log.warning("intake waits: %s", problem)
+
+    # -- records ----------------------------------------------------------------------------------
+
+    async def drained(self) -> None:
+        await self._writer.room(PENDING_BYTES)
+
+    def apply(self, chunk: Chunk) -> None:
+        door = self._doors[chunk.tp]
+        records = chunk.records
+        topic, number = door.door, door.number
+        last = records[-1]
+        if last.timestamp_type != 1 and not self._embedded:
+            raise CannotContinue(
+                f"{chunk.tp.topic} does not carry append times (message.timestamp.type=LogAppendTime)",
+                "`scorer topics diff` shows what else differs, `scorer topics apply` mends it",
+            )
+        # An embedded broker has no append times; the record's own is held back to now instead.
+        latest = int(time.time() * 1000) if self._embedded else sys.maxsize
+        intake = self._intake
+        partitions = len(self._log)
+        accepted: list[list[Accepted]] = [[] for _ in self._log]
+        for record in records:
+            received = record.timestamp
+            if received > latest:  # noqa: PLR1730 - min() is a call
+                received = latest
+            try:
+                fact = intake(topic, record.value, received, number, record.offset)
+            except Rejected as rejected:
+                self._reject(door, record, rejected.reason, rejected.detail)
+            except Exception as error:  # noqa: BLE001 - one record must not stop a door
+                self._fault(door, record, error)
+            else:
+                accepted[partition_of(fact.lead, partitions)].append(fact)
+        for lane, facts in zip(self._log, accepted, strict=True):
+            lane.extend(facts)
+        for lane in self._lanes:
+            lane.push()
+        door.applied(chunk.end, min(last.timestamp, latest), self._lanes)
+        self._count(metrics.INTAKE_RECORDS, topic, by=len(records))
+
+    def _reject(self, door: DoorPosition, record: ConsumerRecord, reason: Reason, detail: str) -> None:
+        letter = dead_letter(
+            reason,
+            detail,
+            door.door,
+            door.tp.partition,
+            record.offset,
+            record.key,
+            record.value,
+            record.timestamp,
+        )
+        self._dead[door.number % len(self._dead)].append(letter.key, letter.value, [*letter.headers])
+        self._count(metrics.INTAKE_REJECTED, door.door, reason)
+
+    def _fault(self, door: DoorPosition, record: ConsumerRecord, error: Exception) -> None:
+        """Our own code failed: a dead letter too, but not one record after the other."""
+        in_a_row = self._last_fault == (door.tp, record.offset - 1)
+        self._last_fault = (door.tp, record.offset)
+        self._faults = self._faults + 1 if in_a_row else 1
+        if self._faults > FAULTS_IN_A_ROW:
+            raise error
+        log.error("%s[%d] offset %d: %r", *door.tp, record.offset, error, exc_info=error)
+        self._reject(door, record, Reason.ENGINE_ERROR, type(error).__name__)
+
+    def _count(self, metric: Counter, *labels: str, by: int = 1) -> None:
+        child = self._counters.get(labels)
+        if child is None:
+            child = self._counters[labels] = metric.labels(*labels)
+        child.inc(by)
+
+    # -- assignment -------------------------------------------------------------------------------
+
+    async def assigned(self, assignment: set[TP]) -> None:
+        generation = self.app.consumer_generation_id
+
+        def still() -> bool:
+            return bool(self.app.consumer_generation_id == generation)
+
+        book = await complete_book(self._books, self._wait_for, wanted=still)
+        if book is None:
+            return
+        await self._refuse_recreated(book)
+        numbered = {tp: number for tp in assignment if (number := self._number(book, tp)) is not None}
+        positions = await self._begin(numbered)
+        if still():
+            self._book = book
+            self._doors = positions
+            self._unnumbered = assignment - numbered.keys()
+            metrics.INTAKE_UNNUMBERED.set(len(self._unnumbered))
+            log.info("intake reads %d door partitions", len(positions))
+
+    async def _refuse_recreated(self, book: DoorBook) -> None:
+        """Offsets of a door that was created again mean other records: coordinates would repeat."""
+        if changed := await self._books.recreated(book):
+            names = ", ".join(self._prefix + door for door in changed)
+            raise CannotContinue(f"deleted, or deleted and created again: {names}", new_life(changed))
+
+    def start_positions(self, assignment: Iterable[TP]) -> Mapping[TP, int]:
+        self._problem = None
+        return {tp: self._doors[tp].acked for tp in assignment if tp in self._doors}
+
+    def _door(self, tp: TP) -> str:
+        name: str = tp.topic.removeprefix(self._prefix)
+        return name
+
+    def _number(self, book: DoorBook, tp: TP) -> int | None:
+        return book.numbers.get((self._door(tp), tp.partition))
+
+    async def _begin(self, numbers: Mapping[TP, int]) -> dict[TP, DoorPosition]:
+        starts = await starting_offsets(self.app, self._ends, numbers)
+        return {tp: DoorPosition(tp, self._door(tp), numbers[tp], start) for tp, start in starts.items()}
+
+    # -- acknowledgements, commits, the clock -----------------------------------------------------
+
+    async def checkpoint(self, *, final: bool = False) -> bool:
+        async with self._committing:
+            if final:
+                await self._writer.flush()
+            offsets = {}
+            for tp, door in self._doors.items():
+                door.settle()
+                if door.acked > door.committed:
+                    offsets[tp] = OffsetAndMetadata(door.acked, str(door.number))
+            doors = self._doors
+            if final:
+                self._doors = {}
+            if offsets:
+                await self.app.commit_offsets(offsets)
+                for tp, commit in offsets.items():
+                    doors[tp].committed = commit.offset
+            return bool(offsets)
+
+    @Service.task
+    async def _keep_time(self) -> None:
+        due = time.monotonic()
+        while not self.should_stop:
+            due = max(due + self._interval, time.monotonic())
+            await self.sleep(due - time.monotonic())
+            try:
+                await self._watch_doors()
+                if self._doors:
+                    await self._clock.tick(list(self._doors.values()), self._log)
+                metrics.INTAKE_PENDING_BYTES.set(self._writer.pending_bytes)
+            except Exception as error:  # noqa: BLE001
+                self.app.fatal(error)
+
+    async def _watch_doors(self) -> None:
+        if self._book is None or not (self._doors or self._unnumbered):
+            return
+        try:
+            await self._refuse_recreated(self._book)
+            if self._unnumbered:
+                await self._look_for_numbers()
+        except UserError as error:
+            log.warning("the doors could not be looked at: %s", error.message)
+
+    async def _look_for_numbers(self) -> None:
+        """Starts on partitions that have got their number since: without one, records have no coordinates."""
+        unnumbered = self._unnumbered
+        book = await self._books.read()
+        found = {tp: number for tp in unnumbered if (number := self._number(book, tp)) is not None}
+        positions = await self._begin(found)
+        if not positions or self._unnumbered is not unnumbered:
+            return  # or a new assignment has come in between
+        self._book = book
+        self._unnumbered = unnumbered - found.keys()
+        metrics.INTAKE_UNNUMBERED.set(len(self._unnumbered))
+        self._doors.update(positions)
+        await self.app.read_from({tp: door.acked for tp, door in positions.items()})

@@ -1,0 +1,44 @@
+"""Builds the Faust app that takes the doors in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scorer.wire.intake import Intake
+from scorer.wire.registry import Registry
+from scorer.worker.door_book import KafkaBookReader
+from scorer.worker.door_clock import INTERVAL
+from scorer.worker.intake_agent import IntakeOwner
+from scorer.worker.supervise import fatal
+from scorer.worker.transport import ChunkedApp, Fetching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    from scorer.settings import Settings
+    from scorer.worker.door_book import BookReader
+
+
+def build_intake_app(
+    settings: Settings,
+    *,
+    registry: Registry | None = None,
+    books: BookReader | None = None,
+    on_fatal: Callable[[BaseException], NoReturn] = fatal,
+    clock_interval: float = INTERVAL,
+    **fetching: Any,
+) -> ChunkedApp:
+    """A new app per call; ``app.owner`` is its ``IntakeOwner``.
+
+    ``books``: where the doors' numbers come from, unless from Kafka. ``clock_interval``: seconds between
+    clock records. ``fetching``: overrides of ``Fetching``.
+    """
+    registry = registry or Registry.load()
+    group = f"{settings.topic_prefix}{settings.app_id}-intake"
+    app = ChunkedApp(settings, Fetching(group=group, accept_holes=True, **fetching), on_fatal=on_fatal)
+    intake = Intake(settings.lead_secret, registry.max_log_bytes, registry)
+    books = books or KafkaBookReader(settings, registry)
+    app.own(IntakeOwner(app, intake, books, interval=clock_interval))
+    app.consume("intake", [door.full_name(settings.topic_prefix) for door in registry.doors])
+    return app

@@ -1,0 +1,77 @@
+"""One worker process: the intake app, the score app, or both under one supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from typing import TYPE_CHECKING
+
+from scorer.wire.registry import Registry
+from scorer.worker.door_book import KafkaBookReader, complete_book
+from scorer.worker.intake_app import build_intake_app
+from scorer.worker.score_app import build_score_app
+from scorer.worker.status import StatusServer
+from scorer.worker.supervise import supervise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from scorer.settings import Settings
+    from scorer.worker.transport import ChunkedApp
+
+INTAKE, SCORE = "intake", "score"
+
+# Python's collector looks through the leads in memory again and again; at these thresholds it costs a
+# twentieth, and reference counting frees nearly everything here anyway.
+GC_THRESHOLDS = (50_000, 50, 1000)
+
+
+async def run_worker(
+    settings: Settings,
+    parts: Collection[str],
+    *,
+    from_log_start: bool = False,
+    tell: Callable[[str], object],
+) -> None:
+    """Runs the named parts until SIGINT or SIGTERM. ``tell`` gets lines for whoever started it.
+
+    Raises ``UserError`` when the metrics' port is taken. Anything that goes wrong while running ends
+    the process with exit code 70.
+    """
+    registry = Registry.load()
+    apps: list[ChunkedApp] = []
+    if INTAKE in parts:
+        apps.append(build_intake_app(settings, registry=registry))
+    if SCORE in parts:
+        apps.append(build_score_app(settings, from_log_start=from_log_start))
+    waiting = ["starting"]
+
+    def problems() -> list[str]:
+        return waiting or [problem for app in apps for problem in app.owner.problems()]
+
+    def wait_for(missing: str) -> None:
+        waiting[:] = [missing]
+        tell(f"waiting: {missing}")
+
+    status = StatusServer(settings.metrics_host, settings.metrics_port, problems)
+    await status.start()
+    # Until doors and rules are complete nothing may be appended to the log, and nothing can be scored.
+    await complete_book(KafkaBookReader(settings, registry), wait_for)
+    waiting.clear()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    tell("running: " + " and ".join(part for part in (INTAKE, SCORE) if part in parts))
+    await supervise([status, *apps])
+    tell("stopped")
+
+
+def run(
+    settings: Settings, parts: Collection[str], *, from_log_start: bool, tell: Callable[[str], object]
+) -> None:
+    """``run_worker`` on an event loop of its own, with logging set up."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("aiokafka", "faust", "mode"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    asyncio.run(run_worker(settings, parts, from_log_start=from_log_start, tell=tell))

@@ -1,0 +1,98 @@
+"""RocksDB behind the ``KeyValue`` port: one database per partition, memory shared by all of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
+
+READ_CACHE_BYTES = 64 << 20
+WRITE_BUFFER_BYTES = 96 << 20
+"""Over all partitions; RocksDB writes out the oldest buffer beyond it."""
+BUFFER_BYTES = 16 << 20
+"""Of one partition."""
+BLOOM_BITS = 10.0
+LOG_FILES = 2
+
+
+class Rocks:
+    """One open database."""
+
+    def __init__(self, path: Path, options: Options) -> None:
+        self._path = path
+        self._options = options
+        self._db = self._open()
+        self._unlogged = WriteOptions()
+        self._unlogged.disable_wal = True
+        self.get = self._db.get
+
+    def _open(self) -> Rdict:
+        self._path.mkdir(parents=True, exist_ok=True)
+        return Rdict(str(self._path), self._options)
+
+    def batch(self) -> WriteBatch:
+        return WriteBatch(raw_mode=True)
+
+    def write(self, batch: Any, *, log: bool = True) -> None:
+        if log:
+            self._db.write(batch)
+        else:
+            self._db.write(batch, self._unlogged)
+
+    def flush(self) -> None:
+        self._db.flush()
+
+    def keys(self, start: bytes) -> Iterator[bytes]:
+        keys: Iterator[bytes] = self._db.keys(from_key=start)
+        return keys
+
+    def items(self, start: bytes) -> Iterator[tuple[bytes, bytes]]:
+        items: Iterator[tuple[bytes, bytes]] = self._db.items(from_key=start)
+        return items
+
+    def wipe(self) -> None:
+        self._db.close()
+        shutil.rmtree(self._path)
+        self._db = self._open()
+        self.get = self._db.get
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class RocksFolder:
+    """Opens databases below a folder. The bounds on memory hold for all of them together."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._cache = Cache(READ_CACHE_BYTES)
+        self._buffers = WriteBufferManager(WRITE_BUFFER_BYTES, allow_stall=False)
+
+    def open(self, name: str) -> Rocks:
+        """Raises what RocksDB raises, for example when another process has the database open."""
+        return Rocks(self._folder / name, self._options())
+
+    def _options(self) -> Options:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)  # noqa: FBT003 - RocksDB's interface
+        options.set_compression_type(DBCompressionType.lz4())
+        options.set_write_buffer_size(BUFFER_BYTES)
+        options.set_write_buffer_manager(self._buffers)
+        options.set_keep_log_file_num(LOG_FILES)
+        table = BlockBasedOptions()
+        table.set_block_cache(self._cache)
+        table.set_bloom_filter(BLOOM_BITS, block_based=False)
+        options.set_block_based_table_factory(table)
+        return options

@@ -1,0 +1,327 @@
+"""The owner of log partitions: feeds them, makes them durable, takes them over and gives them up.
+
+Everything here runs on one event loop and against ports, so that a simulation can drive it. Between two
+awaits a partition changes only by ``apply`` and ``sweep``, which are synchronous.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from scorer import metrics
+from scorer.domain.partition import EngineFault, Message, PartitionStopped
+from scorer.worker.checkpoint import Done, checkpoint
+from scorer.worker.cut import CUT, decode_cut
+from scorer.worker.outbox import Outbox
+from scorer.worker.ports import Kafka, KeyValue, Offload
+from scorer.worker.score_metrics import PartitionMetrics
+from scorer.worker.score_partition import ScorePartition
+from scorer.worker.store import Store
+from scorer.worker.takeover import take_over
+
+log = logging.getLogger(__name__)
+
+SWEEP_STEP = 100
+"""Leads touched between two looks at the clock."""
+SWEEP_MOST = 2_000
+"""Leads touched in one slice."""
+
+
+class Reading(Protocol):
+    """The side that fetches records and calls ``ScoreAgent.apply``."""
+
+    async def read_from(self, partition: int, position: int) -> None: ...
+
+    def stop_reading(self, partition: int) -> None: ...
+
+    def generation(self) -> int:
+        """The consumer group's generation that our assignment belongs to; negative: we are no member."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    cache_leads: int = 100_000
+    """Decoded leads kept per partition and generation of the cache."""
+    unsaved_leads: int = 100_000
+    """Changed leads in memory, over all partitions, beyond which nothing more is fetched."""
+    overlap: int = 2
+    """Partitions that are made durable at the same time."""
+
+
+class _Owned:
+    """A partition and what the agent keeps beside it."""
+
+    def __init__(self, partition: ScorePartition, outbox: Outbox) -> None:
+        self.partition = partition
+        self.outbox = outbox
+        self.lock = asyncio.Lock()  # checkpoints, recovery from a fault, closing
+        self.metrics = PartitionMetrics(partition.number)
+        self.seeking = False  # chunks fetched before the seek are still to be dropped
+
+
+class ScoreAgent:
+    def __init__(
+        self,
+        kafka: Kafka,
+        open_disk: Callable[[int], KeyValue],
+        reading: Reading,
+        *,
+        clock: Callable[[], float],
+        offload: Offload,
+        on_error: Callable[[BaseException], object],
+        dead_letter_partitions: int,
+        from_log_start: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        """``clock``: monotonic seconds. ``on_error`` ends the process with what failed in the background."""
+        self._kafka = kafka
+        self._open_disk = open_disk
+        self._reading = reading
+        self._clock = clock
+        self._offload = offload
+        self._on_error = on_error
+        self._dead_letter_partitions = dead_letter_partitions
+        self._from_log_start = from_log_start
+        self._limits = limits or Limits()
+        self._owned: dict[int, _Owned] = {}
+        self._slots = asyncio.Semaphore(self._limits.overlap)
+        self._settled = asyncio.Event()
+        self._background: set[asyncio.Task[None]] = set()
+        self._accepting = False  # between a completed assignment and the final checkpoint
+        self._restoring = True
+
+    # -- assignment -------------------------------------------------------------------------------
+
+    async def assigned(self, numbers: Iterable[int], generation: int) -> None:
+        """Own exactly these partitions; returns early when the group moves on meanwhile."""
+        self._restoring = True
+        wanted = set(numbers)
+        for number in set(self._owned) - wanted:
+            await self._give_up(number)
+        for number in wanted - set(self._owned):
+            partition = ScorePartition(number, Store(self._open_disk(number)), self._limits.cache_leads)
+            outbox = Outbox(self._kafka, number, self._dead_letter_partitions)
+            self._owned[number] = _Owned(partition, outbox)
+        partitions = {number: owned.partition for number, owned in self._owned.items()}
+        ours = await take_over(
+            partitions,
+            self._kafka,
+            generation=generation,
+            from_log_start=self._from_log_start,
+            clock=self._clock,
+            still_ours=lambda: self._reading.generation() == generation,
+        )
+        if not ours:
+            return
+        for owned in self._owned.values():
+            owned.partition.running = True
+            owned.seeking = False
+            owned.metrics.stopped.set(0)
+            owned.metrics.durable_position.set(owned.partition.machine.state.position)
+        self._accepting = True
+        self._restoring = False
+
+    def start_positions(self) -> dict[int, int]:
+        """Partition -> where to read on."""
+        return {number: owned.partition.machine.state.position for number, owned in self._owned.items()}
+
+    async def _give_up(self, number: int) -> None:
+        owned = self._owned.pop(number)
+        async with owned.lock:
+            owned.partition.drop()
+            owned.partition.store.close()
+
+    async def close(self) -> None:
+        """After the final checkpoint."""
+        for number in list(self._owned):
+            await self._give_up(number)
+
+    # -- records ----------------------------------------------------------------------------------
+
+    def apply(self, number: int, start: int, records: Sequence[Message]) -> None:
+        """Take in consecutive records, the first at offset ``start``. Synchronous from first to last."""
+        owned = self._owned.get(number)
+        if owned is None or not self._accepting:
+            return  # the next owner gets them
+        partition = owned.partition
+        if not partition.running:
+            return  # being restored after a fault; they will be read again
+        position = partition.machine.state.position
+        if start != position:
+            if owned.seeking:
+                return
+            raise RuntimeError(f"partition {number}: records from {start} on came instead of {position}")
+        owned.seeking = False
+        try:
+            partition.apply(records)
+        except EngineFault as fault:
+            self._failed(owned, fault)
+            return
+        except PartitionStopped as stopped:
+            self._stop(owned, stopped.reason, f"offset {stopped.offset}")
+        owned.outbox.send(*partition.drain())
+        partition.trim()
+        if partition.past_faults and not owned.lock.locked():
+            # So that the next fault repeats little of the log.
+            self._spawn(self._checkpoint(owned))
+
+    async def drained(self) -> None:
+        """Back-pressure: waits while too much is in memory that is not durable."""
+        while self._unsaved() > self._limits.unsaved_leads:
+            self._settled.clear()
+            await self._settled.wait()
+
+    def _unsaved(self) -> int:
+        return sum(owned.partition.unsaved for owned in self._owned.values() if owned.partition.running)
+
+    # -- failures of our own code -----------------------------------------------------------------
+
+    def _failed(self, owned: _Owned, fault: EngineFault) -> None:
+        number, offset = owned.partition.number, fault.offset
+        log.error("partition %d: our code failed at offset %d", number, offset, exc_info=fault.__cause__)
+        metrics.SCORE_FAULTS.labels(str(number)).inc()
+        owned.partition.fault(offset)
+        self._spawn(self._recover(owned))
+
+    async def _recover(self, owned: _Owned) -> None:
+        """Memory is undefined: start again from the last cut, and pass over the record."""
+        partition = owned.partition
+        async with owned.lock:
+            if not self._accepting or self._owned.get(partition.number) is not owned:
+                return  # the next owner starts from the same cut
+            stored = partition.store.get(CUT)
+            if stored is None:
+                raise RuntimeError(f"partition {partition.number} has no cut record")
+            partition.begin(decode_cut(stored))
+            partition.running = owned.seeking = True
+            position = partition.machine.state.position
+        await self._reading.read_from(partition.number, position)
+
+    def _stop(self, owned: _Owned, reason: str, where: str) -> None:
+        partition = owned.partition
+        partition.stopped = f"{reason} ({where})"
+        partition.running = False
+        self._reading.stop_reading(partition.number)
+        owned.metrics.stopped.set(1)
+        log.critical(
+            "partition %d stopped: %s; nothing is lost, it goes on after a restart with mended code",
+            partition.number,
+            partition.stopped,
+        )
+
+    # -- checkpoints ------------------------------------------------------------------------------
+
+    async def checkpoint(self, *, final: bool = False) -> bool:
+        """Make durable what was applied. ``final``: nothing is applied any more until ``assigned``.
+
+        Raises what failed; the process must end then.
+        """
+        if final:
+            self._accepting = False
+            if self._reading.generation() < 0:
+                # The group has given our partitions away already: what we would write could only disturb.
+                log.warning("no longer a member of the consumer group: dropping what is not durable")
+                self._drop()
+                return False
+        owned = list(self._owned.values())
+        done = await asyncio.gather(*(self._checkpoint(one) for one in owned))
+        positions = {
+            one.partition.number: report.position
+            for one, report in zip(owned, done, strict=True)
+            if report is not None
+        }
+        if positions:
+            await self._kafka.commit(positions)
+        if final:
+            self._drop()
+        return bool(positions)
+
+    async def _checkpoint(self, owned: _Owned) -> Done | None:
+        async with self._slots, owned.lock:
+            began = self._clock()
+            partition = owned.partition
+            done = await checkpoint(partition, owned.outbox, self._kafka, self._offload, self._clock)
+            if done is None:
+                return None
+            metrics.CHECKPOINT_SECONDS.observe(self._clock() - began)
+            metrics.CHECKPOINT_CUT_SECONDS.observe(done.cut_seconds)
+            metrics.CHECKPOINT_LEADS.inc(done.leads)
+            metrics.CHANGELOG_BYTES.inc(done.changelog_bytes)
+            owned.metrics.durable_position.set(done.position)
+            if partition.running:
+                owned.metrics.update(partition.machine, partition.cached)
+        self._settled.set()
+        return done
+
+    def _drop(self) -> None:
+        for owned in self._owned.values():
+            owned.partition.drop()
+        self._settled.set()
+
+    # -- sweeping ---------------------------------------------------------------------------------
+
+    def sweep(self, seconds: float) -> int:
+        """Take idle leads past what concerns all of them, for about that long; returns how many."""
+        if not self._accepting:
+            return 0
+        until = self._clock() + seconds
+        touched = 0
+        for owned in self._owned.values():
+            partition = owned.partition
+            while partition.sweepable and touched < SWEEP_MOST and self._clock() < until:
+                try:
+                    count = partition.sweep(SWEEP_STEP)
+                except Exception as error:  # the engine's: it may be anything
+                    log.exception("partition %d: our code failed on an idle lead", partition.number)
+                    self._stop(owned, f"our code failed on an idle lead: {error!r}", "sweep")
+                    break
+                owned.outbox.send(*partition.drain())
+                owned.metrics.swept.inc(count)
+                partition.trim()
+                touched += count
+        return touched
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether ``sweep`` has something to do."""
+        return self._accepting and any(owned.partition.sweepable for owned in self._owned.values())
+
+    # -- looking at it ----------------------------------------------------------------------------
+
+    @property
+    def partitions(self) -> dict[int, ScorePartition]:
+        """Those owned, by number."""
+        return {number: owned.partition for number, owned in self._owned.items()}
+
+    def problems(self) -> list[str]:
+        """Why the worker is not ready; empty when it is."""
+        if self._restoring:
+            return ["no assignment yet, or its state is being restored"]
+        found = []
+        for number, owned in sorted(self._owned.items()):
+            state = owned.partition.machine.state
+            if owned.partition.stopped:
+                found.append(f"partition {number} stopped: {owned.partition.stopped}")
+            elif not state.doors_version:
+                found.append(f"partition {number} knows no doors: run `scorer topics apply`")
+            elif not state.version:
+                found.append(f"partition {number} knows no rules: run `scorer rules apply`")
+        return found
+
+    # -- background -------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
+                self._on_error(error)
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

@@ -1,0 +1,188 @@
+"""The score app: reads the lead log, keeps every lead's state, says who qualifies.
+
+app = build_score_app(settings)
+await supervise([app])          # or embed it: app.owner.leads is a Mapping
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from faust.types import TP
+from mode import Service
+
+from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG
+from scorer.worker.rocks import RocksFolder
+from scorer.worker.score_agent import Limits, ScoreAgent
+from scorer.worker.score_kafka import ScoreKafka
+from scorer.worker.score_topics import NEEDED, check_changelog, check_counts
+from scorer.worker.supervise import fatal
+from scorer.worker.table import LeadTable
+from scorer.worker.transport import ChunkedApp, Fetching
+
+if TYPE_CHECKING:
+    from scorer.settings import Settings
+    from scorer.worker.transport import Chunk
+
+log = logging.getLogger(__name__)
+
+COMPLAIN_EVERY = 10.0
+"""Seconds between reminders of a missing command."""
+LOOK_AGAIN = 0.5
+TICK = 0.05
+"""Seconds between two looks for idle leads to sweep."""
+SWEEP_BUSY, SWEEP_IDLE = 0.005, 0.035
+"""Seconds of sweeping per tick while records come in, and while none do."""
+PENDING_BYTES = 64 << 20
+"""Unacknowledged bytes beyond which nothing more is fetched."""
+
+
+def build_score_app(
+    settings: Settings,
+    *,
+    from_log_start: bool = False,
+    limits: Limits | None = None,
+    on_fatal: Callable[[BaseException], NoReturn] = fatal,
+) -> ChunkedApp:
+    """An app of its own for each call. ``from_log_start``: a first start may begin after expired records."""
+    fetching = Fetching(
+        group=f"{settings.topic_prefix}{settings.app_id}-score",
+        accept_holes=False,
+        sticky=True,  # partitions stay where their state is
+        isolation_level="read_uncommitted",
+    )
+    app = ChunkedApp(settings, fetching, on_fatal=on_fatal)
+    app.own(ScoreOwner(app, settings, from_log_start=from_log_start, limits=limits))
+    app.consume("score", [settings.topic_prefix + LOG])
+    return app
+
+
+class ScoreOwner(Service):
+    """Faust's side of the score agent: a service of the app, and its ``ChunkOwner``."""
+
+    abstract = False
+
+    def __init__(
+        self, app: ChunkedApp, settings: Settings, *, from_log_start: bool, limits: Limits | None
+    ) -> None:
+        super().__init__()
+        self.app = app
+        self.settings = settings
+        self._from_log_start = from_log_start
+        self._limits = limits or Limits(cache_leads=settings.cache_leads)
+        self._kafka = ScoreKafka(app, settings)
+        self._agent: ScoreAgent | None = None
+        self._log_partitions = 0
+        self._missing = ""
+        self._applied = 0  # chunks
+        self.leads = LeadTable(self._partitions, lambda: self._log_partitions)
+        """Lead id -> lead, read-only."""
+
+    # -- service ----------------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        kafka, settings = self._kafka, self.settings
+        await kafka.start()
+        counts = await self._topics()
+        check_counts(counts)
+        self._log_partitions = counts[LOG]
+        folder = RocksFolder(settings.data_dir / "leads")
+        self._agent = ScoreAgent(
+            kafka,
+            lambda number: folder.open(str(number)),
+            self,
+            clock=time.monotonic,
+            offload=asyncio.to_thread,
+            on_error=self.app.fatal,
+            dead_letter_partitions=counts[DEAD_LETTERS],
+            from_log_start=self._from_log_start,
+            limits=self._limits,
+        )
+
+    async def _topics(self) -> dict[str, int]:
+        """Partitions of each topic that we need; returns when all of them exist."""
+        if self.settings.broker_profile == "embedded":
+            return {topic: await self._kafka.partitions(topic) for topic in NEEDED}
+        complained = -COMPLAIN_EVERY
+        while missing := set(NEEDED) - set(found := await self._kafka.find(NEEDED)):
+            self._missing = f"no topic {', '.join(sorted(missing))}: run `scorer topics apply`"
+            if time.monotonic() - complained >= COMPLAIN_EVERY:
+                complained = time.monotonic()
+                log.warning("scoring waits: %s", self._missing)
+            await asyncio.sleep(LOOK_AGAIN)
+        self._missing = ""
+        check_changelog(found[CHANGELOG].config, self.settings.session_timeout)
+        return {topic: found[topic].partitions for topic in NEEDED}
+
+    async def on_stop(self) -> None:
+        if self._agent is not None:
+            await self._agent.close()
+        await self._kafka.stop()
+
+    @Service.task
+    async def _sweep(self) -> None:
+        applied = 0
+        while not self.should_stop:
+            await self.sleep(TICK)
+            agent = self._agent
+            if agent is not None and agent.sweeping:
+                busy, applied = self._applied != applied, self._applied
+                agent.sweep(SWEEP_BUSY if busy else SWEEP_IDLE)
+
+    # -- ChunkOwner -------------------------------------------------------------------------------
+
+    async def assigned(self, assignment: set[TP]) -> None:
+        await self._running().assigned({tp.partition for tp in assignment}, self.app.consumer_generation_id)
+
+    def start_positions(self, assignment: Iterable[TP]) -> Mapping[TP, int]:
+        positions = self._running().start_positions()
+        return {tp: positions[tp.partition] for tp in assignment if tp.partition in positions}
+
+    def apply(self, chunk: Chunk) -> None:
+        self._applied += 1
+        self._running().apply(chunk.tp.partition, chunk.start, chunk.records)
+
+    async def drained(self) -> None:
+        await self._running().drained()
+        await self._kafka.room(PENDING_BYTES)
+
+    async def checkpoint(self, *, final: bool = False) -> bool:
+        if self._agent is None:
+            return False
+        return await self._agent.checkpoint(final=final)
+
+    # -- Reading ----------------------------------------------------------------------------------
+
+    async def read_from(self, partition: int, position: int) -> None:
+        await self.app.read_from({self._tp(partition): position})
+
+    def stop_reading(self, partition: int) -> None:
+        self.app.stop_reading(self._tp(partition))
+
+    def generation(self) -> int:
+        # aiokafka drops its generation as soon as the group has refused a heartbeat; Faust's copy stays.
+        coordinator = self.app.consumer._thread._ensure_consumer()._coordinator  # noqa: SLF001
+        return int(self.app.consumer_generation_id if coordinator.generation >= 0 else -1)
+
+    # -- looking at it ----------------------------------------------------------------------------
+
+    def problems(self) -> list[str]:
+        """Why the worker is not ready; empty when it is."""
+        if self._agent is None:
+            return [self._missing or "starting"]
+        return self._agent.problems()
+
+    def _partitions(self) -> Mapping[int, Any]:
+        return {} if self._agent is None else self._agent.partitions
+
+    def _running(self) -> ScoreAgent:
+        if self._agent is None:
+            raise RuntimeError("the service has not started")
+        return self._agent
+
+    def _tp(self, partition: int) -> TP:
+        return TP(self.settings.topic_prefix + LOG, partition)

@@ -1,0 +1,49 @@
+"""A partition's counters and gauges, labelled once."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter
+
+from scorer import metrics
+from scorer.domain.partition import Counters, LogPartition
+
+_COUNTERS: dict[str, Counter] = {
+    "records": metrics.SCORE_RECORDS,
+    "facts": metrics.SCORE_FACTS,
+    "duplicates": metrics.SCORE_DUPLICATES,
+    "skipped": metrics.SCORE_REDELIVERED,
+    "undecodable": metrics.SCORE_UNDECODABLE,
+    "timers": metrics.SCORE_TIMERS,
+    "leads_created": metrics.SCORE_LEADS_CREATED,
+    "evicted_ids": metrics.SCORE_EVICTED_IDS,
+}
+
+
+class PartitionMetrics:
+    def __init__(self, number: int) -> None:
+        label = str(number)
+        self._children = [(name, counter.labels(label)) for name, counter in _COUNTERS.items()]
+        self._of: Counters | None = None
+        self._last: dict[str, int] = {}
+        self.swept = metrics.SCORE_SWEPT.labels(label)
+        self.durable_position = metrics.SCORE_DURABLE_POSITION.labels(label)
+        self.stopped = metrics.SCORE_STOPPED.labels(label)
+        self._position = metrics.SCORE_POSITION.labels(label)
+        self._clock = metrics.SCORE_CLOCK.labels(label)
+        self._timers = metrics.SCORE_WAITING_TIMERS.labels(label)
+        self._cached = metrics.SCORE_CACHED_LEADS.labels(label)
+        self._unswept = metrics.SCORE_UNSWEPT.labels(label)
+
+    def update(self, machine: LogPartition, cached: int) -> None:
+        """Once per checkpoint. The machine's counters start at zero with each machine."""
+        if machine.counters is not self._of:
+            self._of, self._last = machine.counters, {}
+        for name, child in self._children:
+            value: int = getattr(machine.counters, name)
+            child.inc(value - self._last.get(name, 0))
+            self._last[name] = value
+        self._position.set(machine.state.position)
+        self._clock.set(machine.state.clock / 1000)
+        self._timers.set(machine.timer_count)
+        self._cached.set(cached)
+        self._unswept.set(machine.unswept is not None)

@@ -1,0 +1,239 @@
+"""One partition of the lead log as its owner holds it: the machine, and what is not yet durable of it.
+
+Synchronous. A lead is looked for in this order: decoded by the machine, decoded a generation ago, in the
+cut that is being made durable, on disk. So processing goes on during a checkpoint and never sees an
+older state than its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import NamedTuple
+
+from scorer.domain.lead import Lead, decode_lead, encode_lead
+from scorer.domain.outcomes import Outcome, score_view
+from scorer.domain.partition import Dead, LogPartition, Message
+from scorer.domain.state import PartitionState, decode_state, encode_state
+from scorer.worker.cut import CUT, STAMP_BYTES, Cut, encode_cut, rules_key, stamp
+from scorer.worker.store import Store
+
+_cursor = Struct(">Q")  # the milestone that a sweep's cursor belongs to, in front of it
+
+
+class Taken(NamedTuple):
+    """A cut: the partition between two records, as bytes."""
+
+    position: int
+    milestone: int
+    leads: dict[bytes, bytes]
+    """Those changed since the cut before, with their stamps."""
+    views: list[tuple[bytes, bytes]]
+    """Lead id, score view."""
+    system: list[tuple[bytes, bytes | None]]
+    """System keys in the order in which they must be written: the cut record last."""
+    timers: list[tuple[bool, int, bytes]]
+
+
+class ScorePartition:
+    def __init__(self, number: int, store: Store, cache_leads: int) -> None:
+        self.number = number
+        self.store = store
+        self.cache_leads = cache_leads
+        """Decoded leads kept per generation of the cache; there are two."""
+        self.epoch = 0
+        self.log = b""
+        """Kafka's id of the lead log."""
+        self.running = False
+        """Between an assignment's restore and its revocation, and not being restored after a fault."""
+        self.stopped = ""
+        """Why the partition goes no further; empty: it does."""
+        self.machine = LogPartition(PartitionState(), {}, self._load)
+        self._older: dict[bytes, Lead] = {}
+        self._pending: dict[bytes, bytes] = {}
+        self._rules_stored: set[int] = set()
+        self._rules_dropped: set[int] = set()
+        self._faults: set[int] = set()
+        self._milestone_stored = 0
+        self._position_stored = -1
+        self._swept = False  # since the last cut
+
+    # -- lifetime ---------------------------------------------------------------------------------
+
+    def begin(self, cut: Cut) -> None:
+        """Start from a cut whose leads are in the store; whatever memory held is forgotten."""
+        state = decode_state(cut.state)
+        self._faults = {offset for offset in self._faults if offset >= cut.position}
+        state.skip = sorted({*state.skip, *self._faults})
+        rule_sets = self.store.rule_sets()
+        self._older, self._pending = {}, {}
+        self._rules_stored, self._rules_dropped = set(rule_sets), set()
+        self._milestone_stored, self._position_stored = state.milestone, -1
+        self.machine = LogPartition(state, rule_sets, self._load)
+        self.machine.restore_timers(self.store.timers())
+        self.stopped = ""
+
+    def drop(self) -> None:
+        """Forget what memory holds; the store stands at the last cut."""
+        self.running = False
+        self._older, self._pending = {}, {}
+        self.machine = LogPartition(PartitionState(), {}, self._load)
+
+    def fault(self, offset: int) -> None:
+        """Our own code failed at that record: ``begin`` again, and it will be passed over."""
+        self.running = False
+        self._faults.add(offset)
+
+    # -- leads ------------------------------------------------------------------------------------
+
+    def get(self, key: bytes) -> Lead | None:
+        """A copy of a lead as it stands."""
+        lead = self.machine.get(key)
+        return None if lead is None else decode_lead(encode_lead(lead))
+
+    def _load(self, key: bytes) -> Lead | None:
+        lead = self._older.get(key)
+        if lead is None:
+            raw = self._pending.get(key) or self.store.get(key)
+            if raw is not None:
+                lead = decode_lead(memoryview(raw)[STAMP_BYTES:])
+        return lead
+
+    def trim(self) -> None:
+        """Between two calls of the machine: keep the cache within its bound.
+
+        Two generations come close to least-recently-used, without a write on every hit. What is dirty
+        stays in the machine's ``dirty`` whatever happens here.
+        """
+        machine = self.machine
+        if len(machine.leads) > self.cache_leads:
+            self._older, machine.leads = machine.leads, {}
+
+    @property
+    def unsaved(self) -> int:
+        """Leads in memory that are not durable."""
+        return len(self.machine.dirty) + len(self._pending)
+
+    @property
+    def cached(self) -> int:
+        return len(self.machine.leads) + len(self._older)
+
+    # -- applying ---------------------------------------------------------------------------------
+
+    def apply(self, records: Sequence[Message]) -> None:
+        """Raises ``EngineFault`` and ``PartitionStopped``."""
+        self.machine.apply(records)
+
+    @property
+    def past_faults(self) -> bool:
+        """Records were passed over as faulty since the last cut, and a later one has succeeded."""
+        state = self.machine.state
+        return bool(self._faults) and not state.failing and state.position > max(self._faults)
+
+    def drain(self) -> tuple[list[Outcome], list[Dead]]:
+        """What there is to send since the last call."""
+        machine = self.machine
+        outcomes, dead = machine.outcomes, machine.dead
+        if outcomes:
+            machine.outcomes = []
+        if dead:
+            machine.dead = []
+        return outcomes, dead
+
+    # -- sweeping ---------------------------------------------------------------------------------
+
+    @property
+    def sweepable(self) -> bool:
+        """Idle leads are to be taken past a milestone, and every lead older than it is in the store."""
+        milestone = self.machine.unswept
+        return self.running and milestone is not None and self._milestone_stored >= milestone
+
+    def sweep(self, count: int) -> int:
+        """Touch the next ``count`` leads in the order of their ids; returns how many there were.
+
+        Raises whatever the engine raises.
+        """
+        machine = self.machine
+        milestone = machine.unswept
+        if milestone is None:
+            return 0
+        state = machine.state
+        cursor = b""
+        if state.sweep and _cursor.unpack_from(state.sweep)[0] == milestone:
+            cursor = state.sweep[_cursor.size :]
+        self._swept = True
+        keys = self.store.leads_after(cursor, count)
+        for key in keys:
+            machine.touch(key)
+        if len(keys) < count:
+            machine.swept(milestone)
+            state.sweep = b""
+        else:
+            state.sweep = _cursor.pack(milestone) + keys[-1]
+        return len(keys)
+
+    # -- cutting ----------------------------------------------------------------------------------
+
+    @property
+    def changed(self) -> bool:
+        """Whether a cut now would say anything that the last one does not.
+
+        No cut is taken while records are being passed over as faulty: a restart, perhaps with mended
+        code, is to meet them again. They are dead letters once a later record has succeeded.
+        """
+        machine = self.machine
+        if not self.running or machine.state.failing:
+            return False
+        return machine.state.position != self._position_stored or self._swept or bool(machine.dirty)
+
+    def take(self) -> Taken:
+        """The cut: one consistent moment. ``settle`` must follow before the next."""
+        if self._pending:
+            raise RuntimeError("one cut at a time")
+        machine = self.machine
+        self._swept = False
+        dirty, machine.dirty = machine.dirty, {}
+        changes, machine.timer_changes = machine.timer_changes, []
+        timers = [
+            (queued, due, key)
+            for queued, due, key in changes
+            if not queued or key not in dirty or dirty[key].wake == due  # else overtaken already
+        ]
+        state, rules = machine.state, machine.rules
+        self._pending = {key: stamp(lead.wake, lead.fence) + encode_lead(lead) for key, lead in dirty.items()}
+        views = []
+        if state.version:
+            milestone = state.milestone
+            views = [
+                (key, score_view(rules, key.decode(), lead))
+                for key, lead in dirty.items()
+                if lead.milestone == milestone  # else its sums are the old rules'; it will be swept
+            ]
+        # What is still to be passed over is this process's experience: another, perhaps mended, has its own.
+        skip, state.skip = state.skip, []
+        cut = Cut(self.epoch, state.position, self.log, encode_state(state))
+        state.skip = skip
+        system = [*self._rule_changes(), (CUT, encode_cut(cut))]
+        return Taken(state.position, state.milestone, self._pending, views, system, timers)
+
+    def _rule_changes(self) -> list[tuple[bytes, bytes | None]]:
+        """Rule sets that the cut is the first to name, and those that even the cut before did not."""
+        rule_sets = self.machine.rule_sets
+        gone, self._rules_dropped = self._rules_dropped, self._rules_stored - set(rule_sets)
+        changes: list[tuple[bytes, bytes | None]] = [
+            (rules_key(version), None) for version in sorted(gone - set(rule_sets))
+        ]
+        new = sorted(set(rule_sets) - self._rules_stored)
+        self._rules_stored = set(rule_sets)
+        return changes + [(rules_key(version), rule_sets[version]) for version in new]
+
+    def settle(self, taken: Taken) -> None:
+        """The cut is durable: in the changelog and in the store."""
+        self._pending = {}
+        self._milestone_stored, self._position_stored = taken.milestone, taken.position
+        self._faults = {offset for offset in self._faults if offset >= taken.position}
+
+
+def first_cut(position: int, log: bytes) -> Cut:
+    """A partition before its first record."""
+    return Cut(0, position, log, encode_state(PartitionState(position=position)))

@@ -1,0 +1,95 @@
+"""/metrics, /livez and /readyz, on a thread of their own so that they answer whatever the worker does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from mode import Service
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from scorer.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Problems = Callable[[], Sequence[str]]
+
+log = logging.getLogger(__name__)
+
+BEAT = 1.0  # seconds
+DEAD_AFTER = 30.0  # seconds without a beat of the event loop
+TEXT = "text/plain; charset=utf-8"
+
+
+class StatusServer(Service):
+    """``problems`` says why the worker is not ready, a line each; ready when there are none."""
+
+    abstract = False
+    mundane_level = "debug"  # "Starting..." is no news
+
+    def __init__(self, host: str, port: int, problems: Problems) -> None:
+        super().__init__()
+        self.address = (host, port)
+        """Where it listens; the port is known once it has started."""
+        self._problems = problems
+        self._beaten = time.monotonic()
+        self._server: ThreadingHTTPServer | None = None
+
+    async def on_start(self) -> None:
+        """Raises ``UserError`` when the port is taken."""
+        status = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                code, content_type, body = status.answer(self.path)
+                self.send_response(code)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+                """Scrapes are not news."""
+
+        try:
+            self._server = ThreadingHTTPServer(self.address, Handler)
+        except OSError as error:
+            raise UserError(
+                f"metrics can't be served on {self.address[0]}:{self.address[1]}: {error.strerror}",
+                hint="SCORER_METRICS_PORT chooses another port, 0 a free one",
+            ) from error
+        self.address = (self.address[0], self._server.server_port)
+        Thread(target=self._server.serve_forever, name="status", daemon=True).start()
+        log.info("metrics on http://%s:%d/metrics", *self.address)
+
+    async def on_stop(self) -> None:
+        if self._server is not None:
+            await asyncio.to_thread(self._server.shutdown)
+            self._server.server_close()
+
+    @Service.task
+    async def _beat(self) -> None:
+        while not self.should_stop:
+            self._beaten = time.monotonic()
+            await self.sleep(BEAT)
+
+    def answer(self, path: str) -> tuple[int, str, bytes]:
+        """HTTP status, content type and body of a path."""
+        match path.partition("?")[0]:
+            case "/metrics":
+                return 200, CONTENT_TYPE_LATEST, generate_latest()
+            case "/livez":
+                silent = time.monotonic() - self._beaten
+                if silent > DEAD_AFTER:
+                    return 503, TEXT, b"the event loop has not moved for %d s\n" % silent
+                return 200, TEXT, b"alive\n"
+            case "/readyz":
+                problems = list(self._problems())
+                lines = "".join(f"{problem}\n" for problem in problems) or "ready\n"
+                return (503 if problems else 200), TEXT, lines.encode()
+        return 404, TEXT, b"there are /metrics, /livez and /readyz\n"

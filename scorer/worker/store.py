@@ -1,0 +1,228 @@
+"""One partition's copy on local disk: a prefix of its changelog, and an index of timers.
+
+Nothing in it is decoded but the stamp in front of a lead's bytes. What a batch holds is on disk wholly
+or not at all, so after a crash the store stands at ``meta.next`` of the changelog exactly, or is older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from struct import Struct
+from typing import Final
+
+import msgspec
+
+from scorer.worker.cut import RULES, SYSTEM, epoch_of, read_stamp, rules_version
+from scorer.worker.ports import Batch, Incoming, KeyValue
+
+# Key spaces. System keys begin with a zero byte and lead ids don't, so both can stand under one letter.
+_STATE: Final = b"k"
+_TIMER: Final = b"t"
+_IGNORED: Final = b"x"
+_META: Final = b"m"
+
+_due = Struct(">Q")  # big-endian: the order of bytes is the order of times
+_DUE_BYTES: Final = _due.size
+
+KNOWN_WAKES: Final = 250_000
+"""Leads whose timer a restore remembers, so that it need not look on disk for an older one."""
+
+
+class Meta(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    next: int = 0
+    """The changelog offset that the store stands at: everything before is in it."""
+    epoch: int = 0
+    """Highest seen."""
+    fence: int = -1
+    """Highest log offset that any lead has taken in."""
+    changelog: bytes = b""
+    """Kafka's id of the changelog; empty where the broker does not say."""
+
+
+_encode_meta = msgspec.msgpack.Encoder().encode
+_decode_meta = msgspec.msgpack.Decoder(Meta).decode
+
+
+class Store:
+    def __init__(self, disk: KeyValue) -> None:
+        self._disk = disk
+        self._get = disk.get
+        self.meta: Meta | None = None
+        """None: nothing here yet."""
+        stored = disk.get(_META)
+        if stored is not None:
+            self.meta = _decode_meta(stored)
+        self._wakes: dict[bytes, int] = {}
+        self._complete = False  # _wakes has every lead of the store
+        self._ignored: set[bytes] = set()
+        self._loose = False  # something was written that a crash may still take back
+
+    @property
+    def standing(self) -> int:
+        """Next changelog offset; 0 for a store with nothing in it."""
+        return 0 if self.meta is None else self.meta.next
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    def get(self, key: bytes) -> bytes | None:
+        """A lead with its stamp, or the value of a system key."""
+        return self._get(_STATE + key)
+
+    def rule_sets(self) -> dict[int, bytes]:
+        """Rule version -> encoded model."""
+        return {rules_version(key): value for key, value in self._under(_STATE, RULES)}
+
+    def leads_after(self, cursor: bytes, count: int) -> list[bytes]:
+        """The next lead keys, in the order of bytes."""
+        keys: list[bytes] = []
+        first = _STATE + max(cursor, SYSTEM + b"\xff")
+        for stored in self._disk.keys(first):
+            if stored[:1] != _STATE or len(keys) == count:
+                break
+            if stored != first:
+                keys.append(stored[1:])
+        return keys
+
+    def leads(self) -> Iterator[tuple[bytes, bytes]]:
+        """All leads with their stamps."""
+        return ((key, value) for key, value in self._under(_STATE, b"") if key[:1] != SYSTEM)
+
+    def timers(self) -> Iterator[tuple[int, bytes]]:
+        """(due in ms, lead key), earliest first. Some may be of the past: a newer one took their place."""
+        size = 1 + _DUE_BYTES
+        for key in self._disk.keys(_TIMER):
+            if key[:1] != _TIMER:
+                return
+            yield _due.unpack_from(key, 1)[0], key[size:]
+
+    def ignored(self) -> list[bytes]:
+        """Keys that a worker overwrote in the changelog after it had lost the partition."""
+        return [key for key, _ in self._under(_IGNORED, b"")]
+
+    def _under(self, space: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        first = space + prefix
+        for key, value in self._disk.items(first):
+            if not key.startswith(first):
+                return
+            yield key[1:], value
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def persist(
+        self,
+        values: Iterable[tuple[bytes, bytes | None]],
+        timers: Sequence[tuple[bool, int, bytes]],
+        meta: Meta,
+        healed: Iterable[bytes] = (),
+    ) -> None:
+        """What has just been acknowledged by the changelog, in one batch. May run on another thread."""
+        batch = self._disk.batch()
+        put, delete, pack = batch.put, batch.delete, _due.pack
+        for key, value in values:
+            if value is None:
+                delete(_STATE + key)
+            else:
+                put(_STATE + key, value)
+        for queued, due, key in timers:
+            if queued:
+                put(_TIMER + pack(due) + key, b"")
+            else:
+                delete(_TIMER + pack(due) + key)
+        for key in healed:
+            delete(_IGNORED + key)
+        put(_META, _encode_meta(meta))
+        self._disk.write(batch)
+        self.meta = meta
+
+    # -- restoring --------------------------------------------------------------------------------
+
+    def begin(self, changelog: bytes, start: int) -> None:
+        """Before ``absorb``: where the store stands, or an empty one at the changelog's start."""
+        self._wakes = {}
+        self._complete = self.meta is None
+        self._ignored = set(self.ignored())
+        if self.meta is None:
+            self.meta = Meta(next=start, changelog=changelog)
+
+    def absorb(self, records: Sequence[Incoming], following: int) -> None:
+        """Changelog records, up to before offset ``following``. Durable once ``finish`` has returned.
+
+        A record whose epoch is below one already seen was written by a worker that had lost the
+        partition: its key keeps its value and is remembered in ``ignored``.
+        """
+        meta = self._begun()
+        epoch, fence = meta.epoch, meta.fence
+        batch = self._disk.batch()
+        put, delete = batch.put, batch.delete
+        newest: dict[bytes, bytes | None] = {}
+        ignored = self._ignored
+        for record in records:
+            key = record.key
+            if key is None:
+                continue  # no worker writes such a record
+            written = epoch_of(record.headers)
+            if written < epoch or not written:
+                ignored.add(key)
+                put(_IGNORED + key, b"")
+                continue
+            epoch = written
+            newest[key] = record.value
+            if key in ignored:
+                ignored.remove(key)
+                delete(_IGNORED + key)
+        for key, value in newest.items():
+            if key[:1] != SYSTEM:
+                wake = 0
+                if value is not None:
+                    wake, applied = read_stamp(value)
+                    fence = max(fence, applied)
+                self._index(batch, key, wake)
+            if value is None:
+                delete(_STATE + key)
+            else:
+                put(_STATE + key, value)
+        self.meta = Meta(following, epoch, fence, meta.changelog)
+        put(_META, _encode_meta(self.meta))
+        self._loose = True
+        self._disk.write(batch, log=False)
+
+    def finish(self) -> None:
+        """Everything absorbed is on disk when this returns: must come before the next ``persist``."""
+        self._wakes = {}
+        if self._loose:
+            self._disk.flush()
+            self._loose = False
+
+    def _index(self, batch: Batch, key: bytes, wake: int) -> None:
+        known = self._wakes
+        before = known.get(key)
+        if before is None:
+            before = 0
+            if not self._complete:
+                stored = self.get(key)
+                before = read_stamp(stored)[0] if stored is not None else 0
+        if before != wake:
+            if before:
+                batch.delete(_TIMER + _due.pack(before) + key)
+            if wake:
+                batch.put(_TIMER + _due.pack(wake) + key, b"")
+        if len(known) < KNOWN_WAKES or key in known:
+            known[key] = wake
+        else:
+            self._complete = False
+
+    def _begun(self) -> Meta:
+        if self.meta is None:
+            raise RuntimeError("the store has nothing yet: begin() comes first")
+        return self.meta
+
+    # -- lifetime ---------------------------------------------------------------------------------
+
+    def wipe(self) -> None:
+        """Forget everything; the changelog has it."""
+        self._disk.wipe()
+        self._get = self._disk.get
+        self.meta = None
+
+    def close(self) -> None:
+        self._disk.close()

@@ -1,0 +1,93 @@
+"""How the worker's process lives and dies: both apps under one roof, and no going on after a failure.
+
+A kill is safe at any point, so the answer to anything unexpected is to end the process with the cause
+(exit code 70) and let whatever runs it (systemd, Kubernetes, a shell loop) start it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
+
+FATAL_EXIT = 70  # sysexits.h EX_SOFTWARE
+STOP_TIMEOUT = 30.0  # seconds for a clean stop, last checkpoint included
+
+
+class CannotContinue(Exception):  # noqa: N818 - a state of affairs, not a fault of the program
+    """Going on would lose or invent something. The message says what is the matter, ``hint`` what to do."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def fatal(error: BaseException) -> NoReturn:
+    """Ends the process now, with the cause on stderr. No clean-up: crash-only."""
+    if isinstance(error, CannotContinue):
+        log.critical("stopped: %s", error)
+        if error.hint:
+            log.critical("hint: %s", error.hint)
+    else:
+        log.critical("fatal: %r", error, exc_info=error)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(FATAL_EXIT)
+
+
+async def supervise(services: Sequence[Any], stop: asyncio.Event | None = None) -> None:
+    """Starts the services (Faust apps and the like) side by side, until SIGINT, SIGTERM or ``stop``.
+
+    Then stops them in reverse order. A service that crashes, ends by itself or does not stop in time
+    ends the process.
+    """
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    stopping = loop.create_task(stop.wait())
+    started: list[Any] = []
+    living = [loop.create_task(_live(service, started)) for service in services]
+    try:
+        await asyncio.wait({stopping, *living}, return_when=asyncio.FIRST_COMPLETED)
+        for task in living:
+            if task.done():
+                task.result()
+        if len(started) < len(services):
+            _leave()
+        log.info("stopping")
+        async with asyncio.timeout(STOP_TIMEOUT):
+            for service in reversed(services):
+                await service.stop()
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        fatal(error)
+    finally:
+        stopping.cancel()
+        for task in living:
+            task.cancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _live(service: Any, started: list[Any]) -> None:
+    """Starts a service, which goes into ``started`` then, and watches it; always raises."""
+    await service.maybe_start()
+    started.append(service)
+    await service.wait_until_stopped()
+    raise service.crash_reason or RuntimeError(f"{service.label} ended by itself")
+
+
+def _leave() -> NoReturn:
+    """Told to stop while still starting: what has started can be killed at any point."""
+    log.info("told to stop while starting")
+    logging.shutdown()
+    os._exit(0)

@@ -1,0 +1,33 @@
+"""``python -m tests.bench [NAME...]``: the figures named, or all of them; see docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from tests.bench import engine, worker
+from tests.bench.figures import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BENCHES: dict[str, Callable[[], None]] = {
+    "engine_events_per_s": engine.full,
+    "engine_events_per_s_1000_rules": engine.thousand,
+    "engine_events_per_s_6_rules": engine.small,
+    "worker_events_per_s": worker.score,
+    "intake_events_per_s": worker.intake,
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        tell(f"no such figure: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+        return 2
+    for name in names or BENCHES:
+        BENCHES[name]()
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))

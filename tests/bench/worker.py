@@ -1,0 +1,88 @@
+"""The worker on a real Kafka, all durability and the score topic on; broker and worker share the machine."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from scorer.broker import Broker
+from scorer.domain.model import encode_model
+from scorer.rules_apply import apply as apply_rules
+from scorer.settings import Settings
+from scorer.wire.registry import LOG, QUALIFIED, SCORE, Registry
+from scorer.wire.topics import apply_topics
+from tests.bench import workload
+from tests.bench.engine import full_rules
+from tests.bench.figures import report, tell
+from tests.bench.road import WorkerProcess, benchmark_kafka, rate
+
+if TYPE_CHECKING:
+    from scorer.domain.record import Doors
+
+EVENTS = 1_000_000
+PARTITIONS = 8
+"""Of the lead log: the registry's default."""
+PATIENCE = 600.0
+"""Seconds for one run."""
+
+
+def score() -> None:
+    """``worker_events_per_s``: facts scored from a filled lead log, by one process."""
+    with benchmark_kafka() as bootstrap:
+        settings, doors = _prepare(bootstrap)
+        broker = Broker(settings)
+        tell(f"worker_events_per_s: filling the lead log with {EVENTS:,} facts")
+        stream = workload.events(EVENTS, partitions=PARTITIONS)
+        with broker.writer() as writer:
+            for entry in workload.log(stream, partitions=PARTITIONS, doors=doors.doors):
+                writer.append(LOG, entry.partition, entry.key, entry.value)
+        records = sum(wanted.end - wanted.start for wanted in broker.ranges(LOG).values())
+        folder = Path(tempfile.mkdtemp(prefix="scorer-bench-"))
+        try:
+            with WorkerProcess(settings, folder, "--only", "score") as worker:
+                per_second = rate(lambda: worker.total("scorer_score_records_total"), records, PATIENCE)
+                worker.stop()
+        finally:
+            shutil.rmtree(folder)
+        views = sum(wanted.end for wanted in broker.ranges(SCORE).values())
+        qualified = sum(wanted.end for wanted in broker.ranges(QUALIFIED).values())
+        tell(f"worker_events_per_s: {views:,} score records, {qualified:,} qualified")
+        if not views or not qualified:
+            raise RuntimeError("the worker said nothing")
+        report("worker_events_per_s", round(per_second * EVENTS / records), "events/s")
+
+
+def intake() -> None:
+    """``intake_events_per_s``: door records validated and appended to the lead log, by one process."""
+    with benchmark_kafka() as bootstrap:
+        settings, _ = _prepare(bootstrap)
+        broker = Broker(settings)
+        tell(f"intake_events_per_s: filling the doors with {EVENTS:,} messages")
+        end = int(time.time() * 1000) - workload.HOUR_MS
+        with broker.writer() as writer:
+            for number, event in enumerate(workload.events(EVENTS, end=end)):
+                writer.append(event.topic, number % workload.DOOR_PARTITIONS, None, workload.message(event))
+        before = sum(wanted.end for wanted in broker.ranges(LOG).values())
+        folder = Path(tempfile.mkdtemp(prefix="scorer-bench-"))
+        try:
+            with WorkerProcess(settings, folder, "--only", "intake") as worker:
+                per_second = rate(lambda: worker.total("scorer_intake_records_total"), EVENTS, PATIENCE)
+                rejected = worker.total("scorer_intake_rejected_total")
+                worker.stop()
+        finally:
+            shutil.rmtree(folder)
+        appended = sum(wanted.end for wanted in broker.ranges(LOG).values()) - before
+        if rejected or appended < EVENTS:
+            raise RuntimeError(f"{rejected:,.0f} rejected, {appended:,} appended")
+        report("intake_events_per_s", round(per_second), "events/s")
+
+
+def _prepare(bootstrap: str) -> tuple[Settings, Doors]:
+    settings = Settings(bootstrap=bootstrap, topic_prefix=f"bench-{uuid4().hex[:6]}.")
+    applied = apply_topics(settings, Registry.load())
+    apply_rules(Broker(settings), encode_model(full_rules()))
+    return settings, applied.doors

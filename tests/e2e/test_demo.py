@@ -1,0 +1,251 @@
+"""``scorer demo`` as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fcntl import ioctl
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from scorer.dev.kafka import KafkaCluster
+
+BEGINS = 60.0
+"""Seconds within which a demonstration has to begin, also on a busy machine."""
+
+pytestmark = pytest.mark.slow
+
+
+class Demo:
+    """A running demonstration. Everything it may leave behind would be found under ``folder``."""
+
+    def __init__(self, folder: Path, *arguments: str, columns: int = 0, rows: int = 0) -> None:
+        self.folder = folder
+        self.figures = folder.parent / "figures.jsonl"
+        self.output = ""
+        self._controller, terminal = pty.openpty() if columns else os.pipe()
+        if columns:
+            ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        environment = {
+            **os.environ,
+            "TMPDIR": str(folder),
+            "SCORER_FIGURES": str(self.figures),
+            "TERM": "xterm-256color",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "scorer", "demo", *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                block = os.read(self._controller, 65536)
+            except OSError:  # how a terminal says that everybody has left
+                return
+            if not block:
+                return
+            self.output += block.decode("utf-8", "replace")
+
+    def await_output(self, text: str, seconds: float = BEGINS) -> None:
+        self._until(lambda: re.search(text, self.output) is not None, f"to say {text}", seconds)
+
+    def end(self, seconds: float = BEGINS) -> int:
+        self._until(lambda: self.process.poll() is not None, "to end", seconds)
+        self.close()
+        return self.process.returncode
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self._reader.is_alive():
+            self._reader.join(10)
+            os.close(self._controller)
+
+    def processes(self) -> list[int]:
+        """Whatever runs with the demonstration's folder for temporary files, the demonstration included."""
+        return [
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/environ")
+            if f"TMPDIR={self.folder}\0" in _text(path) and _text(path.with_name("cmdline"))
+        ]
+
+    def workers(self) -> list[int]:
+        return [pid for pid in self.processes() if "\0worker\0" in _text(Path(f"/proc/{pid}/cmdline"))]
+
+    def assert_nothing_left(self) -> None:
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline and (self.processes() or list(self.folder.iterdir())):
+            time.sleep(0.05)
+        assert self.processes() == []
+        assert list(self.folder.iterdir()) == []
+
+    def _until(self, holds: Callable[[], bool], what: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > deadline or (self.process.poll() is not None and not holds()):
+                ended = self.process.poll()
+                self.close()
+                pytest.fail(f"expected the demonstration {what} (ended: {ended}); it said:\n{self.output}")
+            time.sleep(0.02)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    running: list[Demo] = []
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+
+    def start(*arguments: str, columns: int = 0, rows: int = 0) -> Demo:
+        running.append(Demo(folder, *arguments, columns=columns, rows=rows))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
+
+
+@contextmanager
+def measured() -> Iterator[Callable[[], float]]:
+    begun = time.monotonic()
+    yield lambda: time.monotonic() - begun
+
+
+def test_it_shows_outcomes_ends_by_itself_and_leaves_nothing(demo: Callable[..., Demo]) -> None:
+    running = demo("--for", "40s")
+    assert running.end(120) == 0
+    text = running.output
+    assert re.search(r" qualified \S+ \S+ at \d+\.\d: .*Trial signup \+15", text)
+    assert re.search(r" disqualified .* at 1\d\.\d: Call or demo cancelled -10, Call booked \+20", text)
+    assert re.search(r" disqualified .* \(by time alone\): .*No e-mail opened lately -5", text), (
+        "nobody did a thing"
+    )
+    assert re.search(r" disqualified .*Rejected by sales", text)
+    assert re.search(r" disqualified .*Student or unemployed.*by time alone", text)
+    assert re.search(
+        r"\d+ events came through the doors in 40 s, after 1\d\d of history: \d+ leads scored", text
+    )
+    assert re.search(
+        r"4 unreadable messages became dead letters: no_lead 1, not_json 2, unknown_type 1", text
+    )
+    assert "scorer demo --kafka" in text
+    assert "\x1b" not in text, "no terminal, no escape sequences"
+    running.assert_nothing_left()
+    figure = json.loads(running.figures.read_text())
+    assert figure["figure"] == "demo_first_qualified_s"
+    assert figure["unit"] == "s"
+    assert 1 < figure["value"] < BEGINS
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_and_leaves_nothing(demo: Callable[..., Demo], number: signal.Signals) -> None:
+    running = demo("--for", "10m")
+    running.await_output(r" qualified ")
+    assert running.workers()
+    with measured() as seconds:
+        running.process.send_signal(number)
+        assert running.end() == 0
+        assert seconds() < 15
+    assert "events came through the doors" in running.output
+    running.assert_nothing_left()
+
+
+def test_it_can_be_stopped_while_it_starts(demo: Callable[..., Demo]) -> None:
+    running = demo("--for", "10m")
+    running.await_output("starting the worker")
+    running.process.send_signal(signal.SIGINT)
+    assert running.end() == 0
+    running.assert_nothing_left()
+
+
+def test_a_killed_demonstration_leaves_nothing(demo: Callable[..., Demo]) -> None:
+    running = demo("--for", "10m")
+    running.await_output(r" qualified ")
+    running.process.kill()
+    running.end()
+    running.assert_nothing_left()
+
+
+def test_a_worker_that_dies_is_told_of(demo: Callable[..., Demo]) -> None:
+    running = demo("--for", "10m")
+    running.await_output(r" qualified ")
+    for pid in running.workers():
+        os.kill(pid, signal.SIGKILL)
+    assert running.end() == 1
+    assert "the worker ended" in running.output
+    running.assert_nothing_left()
+
+
+def test_in_a_terminal_it_is_a_live_view(demo: Callable[..., Demo]) -> None:
+    running = demo("--for", "6s", columns=80, rows=24)
+    assert running.end(120) == 0
+    text = running.output
+    entered, left = text.index("\x1b[?1049h"), text.rindex("\x1b[?1049l")
+    live, after = text[entered:left], text[left:]
+    frames = [
+        re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frame).split("\r\n") for frame in live.split("\x1b[H")[1:]
+    ]
+    assert len(frames) > 20, "five a second"
+    assert max(len(line.rstrip()) for frame in frames for line in frame) <= 80
+    assert max(len(frame) for frame in frames) <= 24
+    last = "\n".join(frames[-2])
+    assert "lead.log.v1" in last
+    assert re.search(r"doors \d+ \(\d+/s\)", last)
+    assert re.search(r"▲ qualified .*Trial signup \+15", last)
+    assert "events came through the doors" in after
+    assert "\x1b[?25h" in text, "the cursor is back"
+    running.assert_nothing_left()
+
+
+def test_on_somebodys_kafka_its_topics_are_removed_again(
+    demo: Callable[..., Demo], kafka: KafkaCluster
+) -> None:
+    client = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    before = set(client.list_topics(timeout=10).topics)
+    running = demo("--for", "10s", "--bootstrap", kafka.bootstrap)
+    running.await_output(r" qualified ")
+    made = set(client.list_topics(timeout=10).topics) - before
+    assert {name.partition(".")[2] for name in made} >= {
+        "lead.log.v1",
+        "lead.qualified.v1",
+        "activity.page.v1",
+    }
+    assert len({name.partition(".")[0] for name in made if name.startswith("scorer-demo-")}) == 1
+    assert running.end(120) == 0
+    running.assert_nothing_left()
+    deadline = time.monotonic() + 20
+    while any(name.startswith("scorer-demo-") for name in client.list_topics(timeout=10).topics):
+        assert time.monotonic() < deadline, "its topics are still there"
+        time.sleep(0.1)
+    groups = client.list_consumer_groups().result(10).valid
+    assert not [group.group_id for group in groups if group.group_id.startswith("scorer-demo-")]

@@ -1,0 +1,1 @@
+"""Random models and stories: the engine against the reference oracle, and against itself."""

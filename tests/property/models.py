@@ -1,0 +1,260 @@
+"""Random rule files, drawn so that things happen: short windows, several half-lives, thresholds in reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from scorer.domain.model import (
+    Absent,
+    All,
+    Award,
+    Band,
+    Compare,
+    Condition,
+    Decay,
+    Disqualification,
+    FirstLater,
+    Fixed,
+    HalfLife,
+    InSegment,
+    Limit,
+    LinearDecay,
+    Matcher,
+    Model,
+    Not,
+    Once,
+    OncePerObject,
+    PerPeriod,
+    PerUnit,
+    Points,
+    Recent,
+    Score,
+    Segment,
+    Standing,
+    Table,
+    Threshold,
+)
+from scorer.domain.model import Any as AnyOf
+from tests.property.dice import Dice
+
+SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
+TYPES = ("email.opened", "email.clicked", "page.viewed", "booking.created")
+ZONES = ("UTC", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
+
+ATTRIBUTES = (
+    Compare("country", "equals", ("us", "UK")),
+    Compare("country", "prefix", ("u",)),
+    Compare("country", "missing"),
+    Compare("role", "exists"),
+    Compare("role", "contains", ("dent",)),
+    Compare("role", "matches", ("^(student|ceo)$",)),
+    Compare("employees", "at_least", (25,)),
+    Compare("employees", "below", (5.5,)),
+)
+PROPERTIES = (
+    Compare("kind", "equals", ("Nurture",)),
+    Compare("path", "prefix", ("/PRI", "/car")),
+    Compare("path", "contains", ("ee",)),
+    Compare("path", "matches", ("s$",)),
+    Compare("n", "above", (1,)),
+    Compare("n", "at_most", (2.5,)),
+    Compare("n", "equals", (3,)),
+    Compare("flag", "equals", (True,)),
+    Compare("tags", "contains", ("A",)),
+    Compare("item", "exists"),
+    Compare("item", "missing"),
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How fast a model's world moves: stories and windows are drawn in the same unit."""
+
+    unit: int
+    """ms."""
+    exact: bool
+    """No half-lives, binary fractions only: totals may meet thresholds exactly."""
+
+    def times(self, *tenths: int) -> list[int]:
+        return [max(1, self.unit * one // 10) for one in tenths]
+
+
+def draw_scale(dice: Dice) -> Scale:
+    return Scale(dice.one(SECOND, HOUR, 7 * HOUR, DAY, 9 * DAY), exact=dice.chance(30))
+
+
+def draw_model(dice: Dice, scale: Scale) -> Model:
+    scores = ["fit", "engagement"][: dice.number(1, 2)]
+    segments: list[Segment] = []
+    for number in range(dice.one(0, 0, 1, 2)):
+        segments.append(Segment(f"s{number}", _condition(dice, scale, [one.name for one in segments])))
+    names = [segment.name for segment in segments]
+    enter = dice.one(2.0, 5.0, 8.0, 15.0) + (0.0 if scale.exact else 0.37)
+    return Model(
+        name="drawn",
+        scores=tuple(_score(dice, name) for name in scores),
+        threshold=Threshold(enter, enter - dice.one(0.0, 1.0, 3.5)),
+        time_zone=dice.one(*ZONES),
+        grace=dice.one(2_000, 2_000, 0, 700),
+        awards=tuple(
+            _award(dice, scale, f"award-{number}", dice.one(*scores), names)
+            for number in range(dice.number(1, 5))
+        ),
+        standings=tuple(
+            Standing(f"standing-{number}", dice.one(*scores), _condition(dice, scale, names), _number(dice))
+            for number in range(dice.number(0, 2))
+        ),
+        segments=tuple(segments),
+        disqualifications=tuple(
+            Disqualification(
+                f"disqualification-{number}",
+                _condition(dice, scale, names),
+                reason="drawn",
+                requalify=not dice.chance(30),
+            )
+            for number in range(dice.one(0, 0, 1, 2))
+        ),
+        bands=tuple(Band("hot", _condition(dice, scale, names)) for _ in range(dice.number(0, 1))),
+        cap=dice.one(None, None, None, 17.5),
+        floor=dice.one(None, None, None, -1.5),
+        dedupe=dice.one(256, 256, 2),
+        objects=dice.one(1_000, 2),
+    )
+
+
+def reprice(dice: Dice, model: Model) -> Model:
+    """Other points, clamps, weights and thresholds; nothing that a grant or a condition depends on."""
+    replace = msgspec.structs.replace
+    exact = float(model.threshold.enter).is_integer()
+    enter = dice.one(2.0, 5.0, 8.0, 15.0) + (0.0 if exact else 0.37)
+    awards = [
+        replace(
+            award,
+            points=_repriced(dice, award.points),
+            cap=dice.one(award.cap, None, 7.0, -6.5),
+            score=dice.one(award.score, *(score.name for score in model.scores)),
+        )
+        for award in model.awards
+    ]
+    return replace(
+        model,
+        threshold=Threshold(enter, enter - dice.one(0.0, 1.0, 3.5)),
+        awards=tuple(awards),
+        standings=tuple(replace(one, points=_number(dice)) for one in model.standings),
+        scores=tuple(_score(dice, score.name) for score in model.scores),
+        cap=dice.one(None, None, 17.5),
+        floor=dice.one(None, None, -1.5),
+    )
+
+
+def _repriced(dice: Dice, points: Points) -> Points:
+    match points:
+        case Fixed():
+            return Fixed(_number(dice))
+        case FirstLater():
+            return FirstLater(_number(dice), _number(dice))
+        case PerUnit(name):
+            return PerUnit(name, dice.one(0.25, 1.0, -1.0))
+        case Table(name, rows, otherwise):
+            other = None if otherwise is None else _number(dice)
+            return Table(name, tuple((value, _number(dice)) for value, _ in rows), other)
+
+
+def _number(dice: Dice) -> float:
+    """Points: more often than not positive, in quarters."""
+    return dice.number(4, 60) / 4 if dice.chance(50) else dice.number(-40, 60) / 4
+
+
+def _score(dice: Dice, name: str) -> Score:
+    return Score(
+        name,
+        weight=dice.one(1.0, 1.0, 0.5, 2.0),
+        cap=dice.one(None, None, None, 10.25),
+        floor=dice.one(None, None, None, -2.0, 0.0),
+    )
+
+
+def _award(dice: Dice, scale: Scale, name: str, score: str, segments: list[str]) -> Award:
+    types = [*TYPES, *(f"segment.{way}:{segment}" for segment in segments for way in ("entered", "left"))]
+    return Award(
+        name,
+        score,
+        _matcher(dice, types),
+        _points(dice),
+        limit=_limit(dice) if dice.chance(35) else None,
+        decay=_decay(dice, scale),
+        cap=dice.one(None, None, None, 7.0, -6.5),
+    )
+
+
+def _matcher(dice: Dice, types: list[str]) -> Matcher:
+    where = _combined(dice, lambda: dice.one(*PROPERTIES)) if dice.chance(35) else None
+    return Matcher(dice.some(1, 2, types), where)
+
+
+def _points(dice: Dice) -> Points:
+    match dice.one("fixed", "fixed", "first_later", "table", "per_unit"):
+        case "first_later":
+            return FirstLater(_number(dice), _number(dice))
+        case "table":
+            values = dice.one(("Nurture",), ("nurture", "SALES"))
+            rows = tuple((value, _number(dice)) for value in values)
+            return Table("kind", rows, dice.one(None, _number(dice)))
+        case "per_unit":
+            return PerUnit("n", dice.one(0.25, 1.0, 1.5, -1.0))
+        case _:
+            return Fixed(_number(dice))
+
+
+def _limit(dice: Dice) -> Limit:
+    return dice.one(
+        Once(),
+        OncePerObject(dice.one("item", "kind")),
+        PerPeriod(dice.one("day", "week", "month", "quarter"), dice.number(1, 2)),
+    )
+
+
+def _decay(dice: Dice, scale: Scale) -> Decay | None:
+    kind = dice.one("none", "linear") if scale.exact else dice.one("none", "half", "half", "half", "linear")
+    match kind:
+        case "half":
+            return HalfLife(dice.one(*scale.times(3, 10, 25, 100)))
+        case "linear":
+            share = dice.one(0.25, 0.5, 1.0) if scale.exact else dice.one(0.1, 0.25, 1 / 3)
+            return LinearDecay(share, dice.number(1, 3))
+        case _:
+            return None
+
+
+# -- conditions on a lead -----------------------------------------------------------------------
+
+
+def _condition(dice: Dice, scale: Scale, segments: list[str]) -> Condition:
+    return _combined(dice, lambda: _leaf(dice, scale, segments))
+
+
+def _leaf(dice: Dice, scale: Scale, segments: list[str]) -> Condition:
+    match dice.one("compare", "absent", "recent", *(["segment"] if segments else [])):
+        case "absent":
+            return Absent(_matcher(dice, list(TYPES)), dice.one(*scale.times(1, 3, 10, 40)))
+        case "recent":
+            return Recent(_matcher(dice, list(TYPES)), dice.one(*scale.times(1, 3, 10, 40)), dice.number(1, 3))
+        case "segment":
+            return InSegment(dice.one(*segments))
+        case _:
+            return dice.one(*ATTRIBUTES)
+
+
+def _combined(dice: Dice, leaf: Callable[[], Condition]) -> Condition:
+    match dice.one("leaf", "leaf", "all", "any", "not"):
+        case "all":
+            return All(tuple(leaf() for _ in range(dice.number(1, 2))))
+        case "any":
+            return AnyOf(tuple(leaf() for _ in range(dice.number(1, 2))))
+        case "not":
+            return Not(tuple(leaf() for _ in range(dice.number(1, 2))))
+        case _:
+            return leaf()

@@ -1,0 +1,34 @@
+"""What the oracle reads: the lead log with control records unpacked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scorer.domain.model import Model
+from scorer.domain.record import Doors, Fact, ImportBegin, ImportEnd
+
+
+@dataclass(frozen=True)
+class About:
+    """A fact of one lead."""
+
+    lead: str
+    fact: Fact
+
+
+@dataclass(frozen=True)
+class ReadThrough:
+    """A clock record: door number -> the time (ms) through which that door has been read."""
+
+    times: dict[int, int]
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A rules record with the model it carries."""
+
+    version: int
+    model: Model
+
+
+Entry = About | ReadThrough | InForce | Doors | ImportBegin | ImportEnd

@@ -1,0 +1,308 @@
+"""Doors on a real Kafka, an intake worker at work on them, and a reader of what it wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import msgspec
+from confluent_kafka import Producer
+
+from scorer import rules_apply
+from scorer.broker import Broker
+from scorer.domain import clock
+from scorer.domain.model import Model, encode_model
+from scorer.domain.record import Clock, Doors, Fact, decode_record
+from scorer.settings import Settings
+from scorer.wire.dead_letters import Origin, origin
+from scorer.wire.registry import DEAD_LETTERS, LOG, Registry
+from scorer.wire.topic_plan import Wishes
+from scorer.wire.topics import apply_topics
+from scorer.worker.intake_app import build_intake_app
+from scorer.worker.supervise import supervise
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from scorer.worker.intake_agent import IntakeOwner
+
+REGISTRY = Registry.load()
+PATIENCE = 60.0  # seconds
+
+# -- before -------------------------------------------------------------------------------------------
+
+
+def make_topics(settings: Settings, **wishes: Any) -> Doors:
+    """As `scorer topics apply` does."""
+    return apply_topics(settings, REGISTRY, Wishes(**wishes)).doors
+
+
+def prepare(settings: Settings, **wishes: Any) -> Doors:
+    """Topics and some rules."""
+    doors = make_topics(settings, **wishes)
+    rules_apply.apply(Broker(settings), encode_model(Model(name="none", scores=())))
+    return doors
+
+
+# -- events -------------------------------------------------------------------------------------------
+
+TYPE_OF = {
+    "activity.email.v1": "email.opened",
+    "activity.page.v1": "page.viewed",
+    "activity.app.v1": "app.task_created",
+    "activity.booking.v1": "booking.created",
+    "activity.social.v1": "social.clicked",
+    "lead.profile.v1": "profile.updated",
+    "lead.feedback.v1": "feedback.accepted",
+}
+DOORS = tuple(TYPE_OF)
+_ids = itertools.count()
+
+
+def event(door: str, lead: str = "lead-1", **changes: Any) -> bytes:
+    """A valid event for a door; ``id`` counts up."""
+    fields = {
+        "specversion": "1.0",
+        "id": f"e{next(_ids)}",
+        "source": "/tests",
+        "type": TYPE_OF[door],
+        "subject": lead,
+        "data": {"path": "/pricing"},
+    } | changes
+    return msgspec.json.encode(fields)
+
+
+class Publisher:
+    """Sends to doors; ``flush`` returns when the broker has everything, and raises what it refused."""
+
+    def __init__(self, settings: Settings, **config: Any) -> None:
+        self._prefix = settings.topic_prefix
+        self._errors: list[Any] = []
+        self.producer = Producer(
+            {"bootstrap.servers": settings.bootstrap, "linger.ms": 5, "log_level": 2} | config
+        )
+
+    def send(
+        self, door: str, value: bytes | None, key: bytes | str | None = None, partition: int = -1
+    ) -> None:
+        def delivered(error: Any, _: object) -> None:
+            if error is not None:
+                self._errors.append(error)
+
+        self.producer.produce(self._prefix + door, value, key, partition, on_delivery=delivered)
+        self.producer.poll(0)
+
+    def flush(self) -> None:
+        assert self.producer.flush(30) == 0
+        assert self._errors == []
+
+
+# -- at work ------------------------------------------------------------------------------------------
+
+
+class IntakeProcess:
+    """`scorer worker --only intake`."""
+
+    def __init__(self, settings: Settings, folder: Path, **environment: str) -> None:
+        given = {
+            "SCORER_BOOTSTRAP": settings.bootstrap,
+            "SCORER_TOPIC_PREFIX": settings.topic_prefix,
+            "SCORER_CHECKPOINT_INTERVAL": "0.2",
+            "SCORER_METRICS_PORT": "0",
+        }
+        self._output = folder / f"intake-{next(_ids)}.log"
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "scorer", "worker", "--only", "intake"],
+                env=os.environ | given | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def output(self) -> str:
+        return self._output.read_text(errors="replace")
+
+    def wait_for(self, what: Callable[[], object]) -> None:
+        """Until it is so; fails with the worker's words when it ends before, or takes too long."""
+        deadline = time.monotonic() + PATIENCE
+        while not what():
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output()}"
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.05)
+
+    def wait_ready(self) -> Self:
+        self.wait_for(lambda: self.status("/readyz")[0] == 200)
+        return self
+
+    def status(self, path: str) -> tuple[int, str]:
+        """HTTP status (0 when there is no server yet) and body."""
+        _, _, rest = self.output().partition("metrics on ")
+        if "/metrics" not in rest:
+            return 0, ""
+        try:
+            with urlopen(rest.partition("/metrics")[0] + path, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except URLError:
+            return 0, ""
+
+    def ended(self) -> tuple[int, str]:
+        """Exit code and output of a worker that is to end by itself."""
+        return self.process.wait(PATIENCE), self.output()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        assert self.process.wait(PATIENCE) == 0, self.output()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Ended(Exception):  # noqa: N818
+    """What would have ended the process."""
+
+
+@asynccontextmanager
+async def intake_here(settings: Settings, **options: Any) -> AsyncIterator[IntakeOwner]:
+    """An intake app in this process, so that its pace can be set; raises what would have ended it."""
+    failures: list[BaseException] = []
+    stop = asyncio.Event()
+
+    def on_fatal(error: BaseException) -> NoReturn:
+        failures.append(error)
+        stop.set()
+        raise Ended(repr(error)) from error
+
+    app = build_intake_app(settings, on_fatal=on_fatal, **options)
+    running = asyncio.create_task(supervise([app], stop))
+    try:
+        yield app.owner
+    finally:
+        stop.set()
+        await running
+    if failures:
+        raise failures[0]
+
+
+async def eventually(what: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not what():
+            await asyncio.sleep(0.05)
+
+
+# -- afterwards ---------------------------------------------------------------------------------------
+
+
+class Written(NamedTuple):
+    partition: int
+    offset: int
+    lead: bytes | None
+    record: Any
+
+
+def read_log(settings: Settings) -> list[Written]:
+    """Every record of the lead log, partition by partition in log order."""
+    broker = Broker(settings)
+    return [
+        Written(partition, stored.offset, stored.key, decode_record(stored.value or b""))
+        for partition, wanted in broker.ranges(LOG).items()
+        for stored in broker.read(LOG, partition, wanted)
+    ]
+
+
+def facts(log: Iterable[Written]) -> Iterator[tuple[Written, Fact]]:
+    return ((written, written.record) for written in log if isinstance(written.record, Fact))
+
+
+def ids_in(settings: Settings) -> set[str]:
+    return {fact.id for _, fact in facts(read_log(settings))}
+
+
+class Letter(NamedTuple):
+    origin: Origin
+    key: bytes | None
+    value: bytes | None
+
+
+def read_dead_letters(settings: Settings) -> list[Letter]:
+    broker = Broker(settings)
+    return [
+        Letter(origin(stored.headers.items()), stored.key, stored.value)
+        for partition, wanted in broker.ranges(DEAD_LETTERS).items()
+        for stored in broker.read(DEAD_LETTERS, partition, wanted, headers=True)
+    ]
+
+
+@dataclass
+class Findings:
+    """What ``examine`` has seen, so that a test can be sure that it has looked at something."""
+
+    ahead: list[str] = field(default_factory=list)
+    """Facts older than the clock that they came behind, and clock values beyond what had been written."""
+    disorder: list[str] = field(default_factory=list)
+    """Facts of one door partition that are not in source order, duplicates aside."""
+    facts: int = 0
+    repeated: int = 0
+    clocks: dict[int, int] = field(default_factory=dict)
+    """Partition -> its clock at the end, ms; 0 while a door is waited for."""
+    held_back: int = 0
+    """Clock records while some announced door had not been heard of."""
+
+
+def examine(log: Iterable[Written]) -> Findings:
+    """Checks the promises of every log partition's clock, by the sentences of the design.
+
+    The clock is the minimum, over all doors announced, of the highest time told. A fact appended to its
+    door at time A may only be written while no clock record has told more than A of that door.
+    """
+    found = Findings()
+    for partition, written in itertools.groupby(log, key=lambda one: one.partition):
+        told: dict[int, int] = {}
+        doors: set[int] = set()
+        version = now = 0
+        highest: dict[int, int] = {}
+        for one in written:
+            record = one.record
+            where = f"[{partition}]@{one.offset}"
+            if isinstance(record, Doors) and record.version > version:
+                version, doors = record.version, {door.number for door in record.doors}
+            elif isinstance(record, Clock):
+                for number, at in clock.unpack(record.packed).items():
+                    told[number] = max(told.get(number, 0), at)
+                if doors <= told.keys():
+                    now = max(now, min(told[number] for number in doors))
+                else:
+                    found.held_back += 1
+            elif isinstance(record, Fact):
+                found.facts += 1
+                if record.offset <= highest.get(record.door, -1):
+                    found.repeated += 1
+                    continue
+                highest[record.door] = record.offset
+                if record.received < told.get(record.door, 0):
+                    found.ahead.append(f"{where}: door {record.door} was told {told[record.door]}, {record}")
+                if record.received < now:
+                    found.ahead.append(f"{where}: the clock was {now}, {record}")
+        found.clocks[partition] = now
+    return found

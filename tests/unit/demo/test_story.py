@@ -1,0 +1,142 @@
+"""The generator: the same seed tells the same story, and intake understands all of it but the garbage."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from datetime import datetime
+
+import pytest
+
+from scorer.demo.publisher import encode
+from scorer.demo.story import GARBAGE, GARBAGE_EVERY, Act, Story
+from scorer.demo.traces import cloud_event
+from scorer.domain.record import Fact, decode_record
+from scorer.wire.dead_letters import Rejected
+from scorer.wire.intake import Intake
+from scorer.wire.registry import Registry
+
+NOW = 1_795_000_000_000
+DAY = 86_400_000
+MINUTE = 60.0
+
+
+@pytest.fixture(scope="module")
+def intake() -> Intake:
+    return Intake("secret", Registry.load().max_log_bytes)
+
+
+def acts_until(story: Story, seconds: float) -> list[Act]:
+    return list(itertools.takewhile(lambda act: act.at < seconds, story.acts()))
+
+
+def test_the_same_seed_tells_the_same_story() -> None:
+    one, other = Story(7), Story(7)
+    assert list(one.history(NOW)) == list(other.history(NOW))
+    assert acts_until(one, MINUTE) == acts_until(other, MINUTE)
+    assert one.people == other.people
+
+
+def test_another_seed_tells_another() -> None:
+    assert acts_until(Story(7), MINUTE) != acts_until(Story(8), MINUTE)
+    assert list(Story(7).history(NOW)) != list(Story(8).history(NOW))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_event_passes_intake(seed: int, intake: Intake) -> None:
+    story = Story(seed)
+    facts: list[Fact] = []
+    for act in acts_until(story, 3 * MINUTE):
+        if act.trace is not None:
+            now = NOW + int(act.at * 1000)
+            event = cloud_event(act.trace, act.lead, story.event_id(), now)
+            accepted = intake(act.door, encode(event), now)
+            assert accepted.lead == act.lead.encode()
+            fact = decode_record(accepted.value)
+            assert isinstance(fact, Fact)
+            assert fact.time == now
+            facts.append(fact)
+    assert len({fact.digest for fact in facts}) == len(facts), "an event id was used twice"
+
+
+def test_history_passes_intake_and_is_in_order(intake: Intake) -> None:
+    times = []
+    doors = [(topic.name, topic.type_matcher()) for topic in Registry.load().doors]
+    for event in Story(1).history(NOW):
+        door = next(name for name, matches in doors if matches(event["type"]))
+        fact = decode_record(intake(door, encode(event), NOW).value)
+        assert isinstance(fact, Fact)
+        times.append(fact.time)
+    assert times == sorted(times)
+    assert NOW - 100 * DAY < times[0] < NOW - 60 * DAY
+    assert times[-1] < NOW
+
+
+def test_names_and_addresses_never_get_past_intake(intake: Intake) -> None:
+    story = Story(1)
+    for event in story.history(NOW):
+        if event["type"] == "profile.updated":
+            assert {"email", "first_name", "last_name"} <= event["data"].keys()
+            value = intake("lead.profile.v1", encode(event), NOW).value
+            person = story.people[event["subject"]]
+            assert person.last_name.encode() not in value
+            assert b"@" not in value
+
+
+def test_every_kind_of_garbage_is_a_dead_letter_of_its_own(intake: Intake) -> None:
+    reasons = []
+    for door, value in GARBAGE:
+        with pytest.raises(Rejected) as caught:
+            intake(door, value, NOW)
+        reasons.append(caught.value.reason)
+    assert len(set(reasons)) >= 3
+    garbage = [act for act in acts_until(Story(1), MINUTE) if act.trace is None]
+    assert len(garbage) == int(MINUTE // GARBAGE_EVERY)
+
+
+def test_acts_come_in_order_and_at_a_pace_that_can_be_followed() -> None:
+    acts = acts_until(Story(3), 10 * MINUTE)
+    assert [act.at for act in acts] == sorted(act.at for act in acts)
+    per_minute = Counter(int(act.at // MINUTE) for act in acts)
+    assert min(per_minute.values()) >= 3 * MINUTE
+    assert max(per_minute.values()) <= 15 * MINUTE
+
+
+def test_the_first_minute_has_each_kind_of_event() -> None:
+    kinds = {act.trace.type for act in acts_until(Story(1), MINUTE) if act.trace is not None}
+    assert kinds >= {
+        "page.viewed",
+        "email.opened",
+        "email.clicked",
+        "app.trial_started",
+        "app.task_created",
+        "booking.created",
+        "booking.canceled",
+        "profile.updated",
+        "social.clicked",
+        "feedback.accepted",
+        "feedback.rejected",
+    }
+
+
+def test_a_moved_call_is_a_pair_on_the_same_door() -> None:
+    acts = [act for act in acts_until(Story(1), MINUTE) if act.trace and act.trace.data.get("rescheduled")]
+    assert acts
+    for lead in {act.lead for act in acts}:
+        pair = [act.trace.type for act in acts if act.lead == lead and act.trace]
+        assert pair == ["booking.canceled", "booking.created"]
+
+
+def test_nobody_has_two_lives() -> None:
+    story = Story(2)
+    acts_until(story, 5 * MINUTE)
+    names = [person.name for person in story.people.values()]
+    assert len(names) > 200
+    assert len(set(names)) == len(names)
+
+
+def test_history_is_counted_back_from_the_instant_given() -> None:
+    shift = 12_345_678
+    for early, late in zip(Story(1).history(NOW), Story(1).history(NOW + shift), strict=True):
+        moved = datetime.fromisoformat(late["time"]) - datetime.fromisoformat(early["time"])
+        assert moved.total_seconds() == shift / 1000

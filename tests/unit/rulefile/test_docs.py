@@ -1,0 +1,38 @@
+"""The examples of docs/rules.md are rule files, or parts of one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+
+from scorer.rulefile import compiler, conditions, loads, render, rules, settings
+
+PAGE = (Path(__file__).parents[3] / "docs" / "rules.md").read_text("utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+HEAD = "model: Example\nscores: {fit: {}, engagement: {}}\n"
+SEGMENTS = "segments:\n  Readers: {at least: 3, of: email.opened, within: 30 days}\n"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.split("\n")[0])
+def test_an_example(example: str) -> None:
+    if example.startswith("- rule"):
+        text = f"{HEAD}{SEGMENTS}rules:\n  engagement:\n{indent(example, '    ')}"
+    elif example.startswith("model"):
+        text = example
+    else:
+        text = f"{HEAD}rules: {{}}\n{example}"
+    loaded = loads(text)
+    assert loaded.model is not None, render(loaded.diagnostics)
+    assert loaded.diagnostics == []
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 8
+
+
+def test_the_page_names_every_word() -> None:
+    words = {*compiler.FILE, *rules.RULE, *conditions.GROUPS, *conditions.LEAD_WORDS, *settings.SCORE}
+    assert {word for word in words if word not in PAGE} == set()

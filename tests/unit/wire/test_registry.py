@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scorer.wire import registry as module
+from scorer.wire.partitioner import partition_of
+from scorer.wire.registry import LOG, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REGISTRY = Registry.load()
+
+
+def test_seven_doors_and_what_is_behind_them() -> None:
+    assert [topic.name for topic in REGISTRY.doors] == [
+        "activity.app.v1",
+        "activity.booking.v1",
+        "activity.email.v1",
+        "activity.page.v1",
+        "activity.social.v1",
+        "lead.feedback.v1",
+        "lead.profile.v1",
+    ]
+    assert len(REGISTRY.topics) == 14
+    assert REGISTRY.topics[LOG].full_name("test.") == "test.lead.log.v1"
+
+
+def test_doors_carry_the_broker_s_time() -> None:
+    assert {topic.config["message.timestamp.type"] for topic in REGISTRY.doors} == {"LogAppendTime"}
+
+
+def test_the_log_and_dead_letters_take_128_kib_more_than_doors() -> None:
+    (door,) = {int(topic.config["max.message.bytes"]) for topic in REGISTRY.doors}
+    for name in (LOG, "dead.letters.v1", "lead.rules.v1"):
+        assert int(REGISTRY.topics[name].config["max.message.bytes"]) == door + 128 * 1024
+    assert door < REGISTRY.max_log_bytes < door + 128 * 1024
+
+
+def test_the_changelog_cannot_be_compacted_early() -> None:
+    config = REGISTRY.topics["lead.changelog.v1"].config
+    assert config["cleanup.policy"] == "compact"
+    assert int(config["min.compaction.lag.ms"]) >= 3_600_000
+    assert int(config["delete.retention.ms"]) == 7 * 24 * 3_600_000
+
+
+def test_outcomes_and_changelog_have_as_many_partitions_as_the_log() -> None:
+    counts = REGISTRY.partitions({LOG: 5, "activity.page.v1": 2})
+    followers = {name for name, topic in REGISTRY.topics.items() if topic.partitions_of == LOG}
+    assert followers == {"lead.qualified.v1", "lead.disqualified.v1", "lead.score.v1", "lead.changelog.v1"}
+    assert {counts[name] for name in followers | {LOG}} == {5}
+    assert (counts["activity.page.v1"], counts["activity.app.v1"], counts["lead.rules.v1"]) == (2, 4, 1)
+
+
+@pytest.mark.parametrize(("name", "part"), [("lead.score.v1", "as many"), ("nothing", "no topic")])
+def test_counts_that_make_no_sense_are_refused(name: str, part: str) -> None:
+    with pytest.raises(ValueError, match=part):
+        REGISTRY.partitions({name: 3})
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Writes one topic file into a registry of its own."""
+    (tmp_path / "topics").mkdir()
+    monkeypatch.setattr(module, "_schemas_folder", lambda: tmp_path)
+    text = REGISTRY.read("topics/lead.rules.v1.yaml").decode()
+
+    def write(before: str, after: str) -> None:
+        assert before in text
+        (tmp_path / "topics" / "lead.rules.v1.yaml").write_text(text.replace(before, after))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "part"),
+    [
+        ("name: lead.rules.v1", "name: lead.rule.v1", "is about lead.rule.v1"),
+        ("role: rules", "role: ruler", "role"),
+        ("partitions: 1", "partitons: 1", "partitons"),
+        ("partitions: 1", "partitions: 1\npartitions_of: lead.log.v1", "either"),
+    ],
+)
+def test_a_mistake_in_a_topic_file_names_the_file(
+    write: Callable[[str, str], None], before: str, after: str, part: str
+) -> None:
+    write(before, after)
+    with pytest.raises(ValueError, match=rf"lead\.rules\.v1\.yaml: .*{part}"):
+        Registry.load()
+
+
+def test_an_installed_registry_comes_before_the_checkout_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert module._schemas_folder() == Path(__file__).parents[3] / "schemas"
+    (tmp_path / "_schemas").mkdir()
+    monkeypatch.setattr(module, "files", lambda _: tmp_path)
+    assert module._schemas_folder() == tmp_path / "_schemas"
+
+
+def test_a_lead_s_partition_never_changes() -> None:
+    # A change here would cut every lead in two.
+    assert [partition_of(lead, 8) for lead in (b"", b"lead-17", b"u_0", "ü".encode())] == [0, 1, 6, 5]

@@ -1,0 +1,149 @@
+"""The local store, on RocksDB and in memory alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scorer.worker.cut import epoch_headers, rules_key, stamp
+from scorer.worker.ports import KeyValue
+from scorer.worker.rocks import RocksFolder
+from scorer.worker.store import Meta, Store
+from tests.worker.fake_kafka import FakeDisk, Kept
+
+
+@pytest.fixture(params=["rocks", "memory"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyValue]:
+    opened: KeyValue = RocksFolder(tmp_path).open("0") if request.param == "rocks" else FakeDisk()
+    yield opened
+    opened.close()
+
+
+def record(offset: int, key: bytes, value: bytes | None, epoch: int = 1) -> Kept:
+    return Kept(offset, key, value, epoch_headers(epoch))
+
+
+def lead(wake: int = 0, fence: int = 0, rest: bytes = b"") -> bytes:
+    return stamp(wake, fence) + rest
+
+
+def test_persists_leads_timers_and_where_it_stands(disk: KeyValue) -> None:
+    store = Store(disk)
+    store.persist(
+        [(b"a", lead(70)), (b"b", lead()), (rules_key(3), b"model")],
+        [(True, 70, b"a"), (True, 9, b"b"), (False, 9, b"b")],
+        Meta(5, 7, 3, b"log"),
+    )
+    again = Store(disk)
+    assert again.get(b"a") == lead(70)
+    assert list(again.timers()) == [(70, b"a")]
+    assert again.rule_sets() == {3: b"model"}
+    assert again.meta == Meta(5, 7, 3, b"log")
+    assert dict(again.leads()) == {b"a": lead(70), b"b": lead()}
+
+
+def test_a_value_of_none_deletes(disk: KeyValue) -> None:
+    store = Store(disk)
+    store.persist([(b"a", lead())], (), Meta())
+    store.persist([(b"a", None)], (), Meta())
+    assert store.get(b"a") is None
+
+
+def test_walks_leads_in_order_and_past_system_keys(disk: KeyValue) -> None:
+    store = Store(disk)
+    keys = [b"a", b"ab", b"b", "ü".encode(), b"lead-1"]
+    store.persist([(key, lead()) for key in keys] + [(rules_key(1), b"")], (), Meta())
+    walked, cursor = [], b""
+    while batch := store.leads_after(cursor, 2):
+        walked += batch
+        cursor = batch[-1]
+    assert walked == sorted(keys)
+
+
+def test_timers_come_earliest_first(disk: KeyValue) -> None:
+    store = Store(disk)
+    dues = [1 << 40, 3, 70_000, 2]
+    store.persist((), [(True, due, b"x") for due in dues], Meta())
+    assert [due for due, _ in store.timers()] == sorted(dues)
+
+
+def test_absorbs_the_newest_of_each_key_and_its_timer(disk: KeyValue) -> None:
+    store = Store(disk)
+    store.begin(b"id", 0)
+    store.absorb([record(0, b"a", lead(10, 1)), record(1, b"a", lead(20, 2)), record(2, b"b", lead(5, 9))], 3)
+    store.absorb([record(3, b"b", lead(0, 10)), record(4, b"c", lead(30, 3)), record(5, b"c", None)], 6)
+    store.finish()
+    assert store.get(b"a") == lead(20, 2)
+    assert store.get(b"c") is None
+    assert list(store.timers()) == [(20, b"a")]
+    assert store.meta == Meta(6, 1, 10, b"id")
+
+
+def test_absorbing_onto_an_older_store_replaces_its_timers(disk: KeyValue) -> None:
+    store = Store(disk)
+    store.persist([(b"a", lead(10)), (b"b", lead(11))], [(True, 10, b"a"), (True, 11, b"b")], Meta(2, 1))
+    store.begin(b"", 0)
+    store.absorb([record(2, b"a", lead(99)), record(3, b"b", None)], 4)
+    store.finish()
+    assert list(store.timers()) == [(99, b"a")]
+
+
+def test_remembers_only_so_many_timers_in_memory(disk: KeyValue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scorer.worker.store.KNOWN_WAKES", 2)
+    store = Store(disk)
+    store.begin(b"", 0)
+    store.absorb([record(n, b"%d" % n, lead(n + 1)) for n in range(5)], 5)
+    store.absorb([record(n + 5, b"%d" % n, lead(n + 100)) for n in range(5)], 10)
+    store.finish()
+    assert list(store.timers()) == [(n + 100, b"%d" % n) for n in range(5)]
+
+
+def test_ignores_lower_epochs_until_somebody_mends_the_key(disk: KeyValue) -> None:
+    store = Store(disk)
+    store.begin(b"", 0)
+    store.absorb([record(0, b"a", lead(1), 1), record(1, b"b", lead(2), 1), record(2, b"c", lead(3), 2)], 3)
+    store.absorb([record(3, b"a", lead(7), 1), record(4, b"b", None, 1), record(5, b"d", lead(4), 1)], 6)
+    store.absorb([Kept(6, b"e", lead(), ())], 7)  # no worker wrote that
+    assert store.get(b"a") == lead(1)
+    assert store.get(b"b") == lead(2)
+    assert store.get(b"d") is None
+    assert store.ignored() == [b"a", b"b", b"d", b"e"]
+    store.finish()
+
+    again = Store(disk)
+    again.begin(b"", 0)
+    again.absorb([record(7, b"a", lead(9), 2), record(8, b"b", None, 3)], 9)
+    assert again.ignored() == [b"d", b"e"]
+    again.persist((), (), Meta(), healed=[b"d"])
+    assert Store(disk).ignored() == [b"e"]
+
+
+def test_wiped_it_has_nothing(disk: KeyValue) -> None:
+    store = Store(disk)
+    store.persist([(b"a", lead(4))], [(True, 4, b"a")], Meta(9))
+    store.wipe()
+    assert store.meta is None
+    assert Store(disk).meta is None
+    assert not list(store.leads())
+    assert not list(store.timers())
+
+
+def test_what_a_restore_wrote_is_safe_before_what_follows(tmp_path: Path) -> None:
+    """Bulk writes bypass the write ahead log: a crash could lose them and keep later ones."""
+    disk = FakeDisk()
+    store = Store(disk)
+    store.begin(b"", 0)
+    store.absorb([record(0, b"a", lead())], 1)
+    store.finish()
+    store.persist([(b"b", lead())], (), Meta(2, 1))
+    disk.crash()
+    assert dict(Store(disk).leads()) == {b"a": lead(), b"b": lead()}
+
+
+def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
+    opened = RocksFolder(tmp_path).open("3")
+    with pytest.raises(Exception, match="lock"):
+        RocksFolder(tmp_path).open("3")
+    opened.close()
