@@ -87,7 +87,12 @@ kafka: $(VENV)/.runtime $(VENV)/.java ## fetch the development Kafka into .cache
 
 .PHONY: bench
 bench: $(VENV)/.dev kafka ## figures as JSON lines, also in build/figures.jsonl
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@folder=$$($(BIN)/python tools/compile) || folder=.; \
+		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.bench $(ARGS)
+
+.PHONY: compiled
+compiled: $(VENV)/.dev ## the engine compiled with mypyc, in build/compiled
+	@$(BIN)/python tools/compile
 
 # -- upkeep ---------------------------------------------------------------------------------------
 

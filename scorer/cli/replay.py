@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import heapq
 import os
 import sys
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from scorer.replay.sources import BadLines, Batch
 
 BAD_LINES = 1
+_TABLE = 100
+"""Columns at least, so that a lead id stays in one piece when the output is no terminal."""
 _OUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
@@ -70,6 +73,8 @@ def command(
     from scorer.cli.progress import progress
     from scorer.replay import Replay
 
+    # Hundreds of thousands of leads in memory: the collector would walk them again and again.
+    gc.set_threshold(50_000, 50, 1_000)
     replay = Replay()
     with ExitStack() as stack:
         source = stack.enter_context(_open(file, "rb"))
@@ -151,9 +156,9 @@ def _write_outcomes(batches: Iterable[list[Outcome]], out: BinaryIO | None, *, q
 
 
 def _readable(outcome: Outcome) -> str:
-    import orjson
+    import msgspec
 
-    event = orjson.loads(outcome.value)
+    event = msgspec.json.decode(outcome.value)
     data = event["data"]
     kind = event["type"].removeprefix("lead.")
     return f"{event['time']}  {kind:<12}  {event['subject']:<28}  {data['total']:>8.2f}  {data['reason']}\n"
@@ -175,7 +180,7 @@ def _show_top(replay: Replay, top: int) -> None:
     from scorer.domain.outcomes import band, stage
 
     table = Table(title=f"Highest scores at {_instant(replay.clock)}", title_justify="left")
-    table.add_column("lead", overflow="fold")
+    table.add_column("lead", no_wrap=True)
     table.add_column("total", justify="right")
     for column in ("band", "stage", "last change"):
         table.add_column(column)
@@ -183,7 +188,9 @@ def _show_top(replay: Replay, top: int) -> None:
         lead = standing.lead
         words = band(standing.rules, lead), stage(lead), _instant(lead.clock)
         table.add_row(standing.lead_id, f"{standing.total:.2f}", *words)
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, _TABLE)
+    console.print(table)
 
 
 def _instant(ms: int) -> str:

@@ -97,8 +97,9 @@ class Board:
     def score(self, event: Mapping[str, Any], now: int) -> None:
         """A ``lead.score.v1`` event was read."""
         row, data = self._row(event["subject"]), event["data"]
-        if not row.scored or row.total != data["total"]:
-            row.change, row.changed_at = data["total"] - row.total, now
+        change = data["total"] - row.total
+        if not row.scored or abs(change) >= phrases.WORTH_A_WORD:
+            row.change, row.changed_at = change, now
         row.scored = True
         row.total, row.parts = data["total"], data["parts"]
         row.band, row.stage = data["band"], data["stage"]

@@ -36,7 +36,7 @@ WIDE_ROAD = (
 
 
 class View:
-    """Renders a board. ``clock`` is a line's end: how much time is left, say."""
+    """Renders a board. ``clock`` says how much time is left."""
 
     def __init__(self, board: Board, *, ascii_only: bool = False) -> None:
         self.board = board
@@ -83,7 +83,8 @@ class View:
             ):
                 left.append(label, "dim")
                 left.append(f"{value}   ", "bold")
-        right = Text(f"{self.clock} ", "dim")
+        ending = ", Ctrl-C ends " if width >= WIDE else " "
+        right = Text(f"{self.clock}{ending}" if self.clock else "", "dim")
         left.truncate(max(0, width - len(right)), overflow="ellipsis", pad=True)
         return _line(left + right, width)
 
@@ -175,8 +176,13 @@ def plain(news: News) -> str:
     return f"{moment} {word} {news.name} at {news.total:.1f}{why}: {news.terms}"
 
 
-def summary(board: Board, seconds: float, first_qualified: float | None) -> Iterator[str]:
-    """The closing lines. ``first_qualified``: seconds from the start, None if nobody qualified."""
+def summary(
+    board: Board, seconds: float, first_qualified: float | None, *, embedded: bool = True
+) -> Iterator[str]:
+    """The closing lines. ``first_qualified``: seconds from the start, None if nobody qualified.
+
+    ``embedded``: it ran on the embedded broker.
+    """
     counters = board.counters
     leads = sum(row.scored for row in board.rows.values())
     yield ""
@@ -191,7 +197,8 @@ def summary(board: Board, seconds: float, first_qualified: float | None) -> Iter
     yield ""
     yield "Where to go next:"
     yield "  rules/default.yaml       every point above is a number in it; change one and run this again"
-    yield "  scorer demo --kafka      the same on a real Apache Kafka"
+    if embedded:
+        yield "  scorer demo --kafka      the same on a real Apache Kafka"
     yield "  scorer demo --seed 2     other people"
 
 

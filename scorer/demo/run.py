@@ -59,7 +59,11 @@ def run(options: Options, started: float) -> None:
     with Stopping() as stopping:
         with suppress(Interrupted):
             show.go(stopping)
-        for line in summary(board, show.lasted, show.first_qualified):
+        if not show.lasted:
+            console.print("Stopped before it began.")
+            return
+        embedded = not (options.kafka or options.bootstrap)
+        for line in summary(board, show.lasted, show.first_qualified, embedded=embedded):
             console.print(line, highlight=False, soft_wrap=not console.is_terminal)
 
 
@@ -96,13 +100,15 @@ class _Show:
             # First of all, since it takes longest: it loads while the topics are made, then waits for them.
             screen.step("starting the worker")
             worker = stack.enter_context(WorkerProcess(road.worker_environment, folder))
-            road.prepare()
+            with stopping.interruptible():
+                road.prepare()
             from scorer.demo.watch import Watcher  # noqa: PLC0415 - loads while the worker does
 
             watcher = Watcher(road.settings.bootstrap, road.settings.topic_prefix, self._board, self._told)
             stack.callback(watcher.close)
             screen.step("bringing in the history of the last weeks")
-            self._board.counters.imported = road.bring_in(self._story.history)
+            with stopping.interruptible():
+                self._board.counters.imported = road.bring_in(self._story.history)
             publisher = Publisher(
                 road.settings.bootstrap,
                 road.settings.topic_prefix,
@@ -141,7 +147,7 @@ class _Show:
             worker.check()
             self.lasted = time.monotonic() - begun
             left = max(0.0, self._options.seconds - self.lasted)
-            self._screen.draw(f"{left // 60:.0f}:{left % 60:02.0f} left, Ctrl-C ends")
+            self._screen.draw(f"{left // 60:.0f}:{left % 60:02.0f} left")
 
     def _published(self) -> None:
         self._board.published(int(time.time() * 1000))

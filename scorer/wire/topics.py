@@ -14,7 +14,7 @@ from scorer.broker import Broker
 from scorer.domain.record import Doors
 from scorer.errors import UserError
 from scorer.wire.cluster import Cluster, New
-from scorer.wire.doors import NOTHING, Entry, announce, load_entry, save_entry
+from scorer.wire.doors import Entry, announce, save_entry
 from scorer.wire.registry import LOG, Registry, Topic
 from scorer.wire.topic_plan import Difference, Fix, Plan, Wishes, make_plan, topic_config
 

@@ -59,13 +59,16 @@ ASK_TIMEOUT = 5.0  # seconds; without an answer the clock goes by acknowledged r
 
 
 class DoorEnds:
-    """Asks brokers where door partitions end, beside the consumer and without its isolation level."""
+    """Asks brokers where door partitions begin and end, beside the consumer and its isolation level.
+
+    Transient errors are tried again for 40 s; then ``KafkaError`` is raised.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._consumer: AIOKafkaConsumer | None = None
 
-    async def start(self) -> None:
+    async def start(self, topics: Iterable[str]) -> None:
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             group_id=None,
@@ -73,25 +76,29 @@ class DoorEnds:
             isolation_level="read_uncommitted",
         )
         await self._consumer.start()
+        # All at once. Left to itself it learns of one topic per failed question.
+        await self._consumer._client.set_topics(topics)  # noqa: SLF001
 
     async def stop(self) -> None:
         if self._consumer is not None:
             await self._consumer.stop()
 
-    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """High watermarks. Raises ``KafkaError`` or ``TimeoutError``."""
-        return await self._ask("end_offsets", tps)
-
     async def starts(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """First offsets kept. Raises ``KafkaError`` or ``TimeoutError``."""
-        return await self._ask("beginning_offsets", tps)
+        """First offsets kept."""
+        return _by_tp(await self._started().beginning_offsets([TopicPartition(*tp) for tp in tps]))
 
-    async def _ask(self, method: str, tps: Iterable[TP]) -> dict[TP, int]:
+    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """High watermarks."""
+        return _by_tp(await self._started().end_offsets([TopicPartition(*tp) for tp in tps]))
+
+    def _started(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            raise RuntimeError("not started")
-        async with asyncio.timeout(ASK_TIMEOUT):
-            found = await getattr(self._consumer, method)([TopicPartition(*tp) for tp in tps])
-        return {TP(*partition): offset for partition, offset in found.items()}
+            raise RuntimeError("start() comes first")
+        return self._consumer
+
+
+def _by_tp(offsets: Mapping[TopicPartition, int]) -> dict[TP, int]:
+    return {TP(*partition): offset for partition, offset in offsets.items()}
 
 
 class DoorClock:
@@ -129,7 +136,8 @@ class DoorClock:
 
     async def _caught_up(self, doors: Sequence[DoorPosition]) -> set[DoorPosition]:
         try:
-            ends = await self._ends([door.tp for door in doors])
+            async with asyncio.timeout(ASK_TIMEOUT):
+                ends = await self._ends([door.tp for door in doors])
         except (KafkaError, TimeoutError) as error:
             log.warning("where the doors end is not known: %r", error)
             return set()

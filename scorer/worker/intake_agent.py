@@ -29,7 +29,7 @@ from scorer.worker.door_position import DoorPosition, starting_offsets
 from scorer.worker.supervise import CannotContinue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aiokafka.structs import ConsumerRecord
     from faust.types import TP
@@ -59,15 +59,17 @@ class IntakeOwner(Service):
         app: ChunkedApp,
         intake: Intake,
         books: BookReader,
+        topics: Sequence[str],
         *,
         interval: float = INTERVAL,
     ) -> None:
-        """``interval``: seconds between clock records."""
+        """``topics``: the doors' names in Kafka. ``interval``: seconds between clock records."""
         super().__init__()
         self.app = app
         self._problem: str | None = "starting"
         self._intake = intake
         self._books = books
+        self._topics = topics
         self._interval = interval
         self._prefix = app.settings.topic_prefix
         self._embedded = app.settings.broker_profile == EMBEDDED
@@ -91,7 +93,7 @@ class IntakeOwner(Service):
         """Returns when doors and rules are complete: until then nothing may be appended."""
         await complete_book(self._books, self._wait_for)
         await self._writer.start()
-        await self._ends.start()
+        await self._ends.start(self._topics)
         self._log = await self._lanes_of(LOG)
         self._dead = await self._lanes_of(DEAD_LETTERS)
         self._lanes = [*self._log, *self._dead]

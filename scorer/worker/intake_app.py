@@ -39,6 +39,7 @@ def build_intake_app(
     app = ChunkedApp(settings, Fetching(group=group, accept_holes=True, **fetching), on_fatal=on_fatal)
     intake = Intake(settings.lead_secret, registry.max_log_bytes, registry)
     books = books or KafkaBookReader(settings, registry)
-    app.own(IntakeOwner(app, intake, books, interval=clock_interval))
-    app.consume("intake", [door.full_name(settings.topic_prefix) for door in registry.doors])
+    topics = [door.full_name(settings.topic_prefix) for door in registry.doors]
+    app.own(IntakeOwner(app, intake, books, topics, interval=clock_interval))
+    app.consume("intake", topics)
     return app

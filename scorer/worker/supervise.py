@@ -47,47 +47,37 @@ def fatal(error: BaseException) -> NoReturn:
 async def supervise(services: Sequence[Any], stop: asyncio.Event | None = None) -> None:
     """Starts the services (Faust apps and the like) side by side, until SIGINT, SIGTERM or ``stop``.
 
-    Then stops them in reverse order. A service that crashes, ends by itself or does not stop in time
-    ends the process.
+    Then stops them in reverse order, also those that are still starting. A service that crashes, ends by
+    itself or does not stop in time ends the process.
     """
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     stopping = loop.create_task(stop.wait())
-    started: list[Any] = []
-    living = [loop.create_task(_live(service, started)) for service in services]
+    living = [loop.create_task(_live(service)) for service in services]
     try:
         await asyncio.wait({stopping, *living}, return_when=asyncio.FIRST_COMPLETED)
         for task in living:
             if task.done():
                 task.result()
-        if len(started) < len(services):
-            _leave()
         log.info("stopping")
         async with asyncio.timeout(STOP_TIMEOUT):
+            for task in living:
+                task.cancel()
+            await asyncio.wait(living)
             for service in reversed(services):
                 await service.stop()
     except Exception as error:  # noqa: BLE001 - the last line of defence
         fatal(error)
     finally:
         stopping.cancel()
-        for task in living:
-            task.cancel()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
 
 
-async def _live(service: Any, started: list[Any]) -> None:
-    """Starts a service, which goes into ``started`` then, and watches it; always raises."""
+async def _live(service: Any) -> None:
+    """Starts a service and watches it; always raises."""
     await service.maybe_start()
-    started.append(service)
     await service.wait_until_stopped()
     raise service.crash_reason or RuntimeError(f"{service.label} ended by itself")
-
-
-def _leave() -> NoReturn:
-    """Told to stop while still starting: what has started can be killed at any point."""
-    log.info("told to stop while starting")
-    logging.shutdown()
-    os._exit(0)

@@ -72,10 +72,10 @@ class Demo:
     def await_output(self, text: str, seconds: float = BEGINS) -> None:
         self._until(lambda: re.search(text, self.output) is not None, f"to say {text}", seconds)
 
-    def end(self, seconds: float = BEGINS) -> int:
+    def end(self, code: int = 0, seconds: float = BEGINS) -> None:
         self._until(lambda: self.process.poll() is not None, "to end", seconds)
         self.close()
-        return self.process.returncode
+        assert self.process.returncode == code, self.output
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -143,7 +143,7 @@ def measured() -> Iterator[Callable[[], float]]:
 
 def test_it_shows_outcomes_ends_by_itself_and_leaves_nothing(demo: Callable[..., Demo]) -> None:
     running = demo("--for", "40s")
-    assert running.end(120) == 0
+    running.end(seconds=120)
     text = running.output
     assert re.search(r" qualified \S+ \S+ at \d+\.\d: .*Trial signup \+15", text)
     assert re.search(r" disqualified .* at 1\d\.\d: Call or demo cancelled -10, Call booked \+20", text)
@@ -174,7 +174,7 @@ def test_a_signal_ends_it_and_leaves_nothing(demo: Callable[..., Demo], number: 
     assert running.workers()
     with measured() as seconds:
         running.process.send_signal(number)
-        assert running.end() == 0
+        running.end()
         assert seconds() < 15
     assert "events came through the doors" in running.output
     running.assert_nothing_left()
@@ -184,7 +184,8 @@ def test_it_can_be_stopped_while_it_starts(demo: Callable[..., Demo]) -> None:
     running = demo("--for", "10m")
     running.await_output("starting the worker")
     running.process.send_signal(signal.SIGINT)
-    assert running.end() == 0
+    running.end()
+    assert "Stopped before it began." in running.output
     running.assert_nothing_left()
 
 
@@ -192,7 +193,7 @@ def test_a_killed_demonstration_leaves_nothing(demo: Callable[..., Demo]) -> Non
     running = demo("--for", "10m")
     running.await_output(r" qualified ")
     running.process.kill()
-    running.end()
+    running.end(-signal.SIGKILL)
     running.assert_nothing_left()
 
 
@@ -201,14 +202,14 @@ def test_a_worker_that_dies_is_told_of(demo: Callable[..., Demo]) -> None:
     running.await_output(r" qualified ")
     for pid in running.workers():
         os.kill(pid, signal.SIGKILL)
-    assert running.end() == 1
+    running.end(1)
     assert "the worker ended" in running.output
     running.assert_nothing_left()
 
 
 def test_in_a_terminal_it_is_a_live_view(demo: Callable[..., Demo]) -> None:
     running = demo("--for", "6s", columns=80, rows=24)
-    assert running.end(120) == 0
+    running.end(seconds=120)
     text = running.output
     entered, left = text.index("\x1b[?1049h"), text.rindex("\x1b[?1049l")
     live, after = text[entered:left], text[left:]
@@ -241,7 +242,7 @@ def test_on_somebodys_kafka_its_topics_are_removed_again(
         "activity.page.v1",
     }
     assert len({name.partition(".")[0] for name in made if name.startswith("scorer-demo-")}) == 1
-    assert running.end(120) == 0
+    running.end(seconds=120)
     running.assert_nothing_left()
     deadline = time.monotonic() + 20
     while any(name.startswith("scorer-demo-") for name in client.list_topics(timeout=10).topics):

@@ -128,10 +128,11 @@ def all_scored(broker: Broker) -> bool:
 
 def leads_in(broker: Broker) -> dict[bytes, bytes]:
     """The newest state of every lead."""
-    newest: dict[bytes, bytes | None] = {}
+    leads: dict[bytes, bytes] = {}
     for records in read(broker, CHANGELOG).values():
-        newest |= {r.key: r.value for r in records if r.key is not None and not r.key.startswith(SYSTEM)}
-    return {key: value[STAMP_BYTES:] for key, value in newest.items() if value is not None}
+        newest = {r.key: r.value for r in records if r.key is not None and not r.key.startswith(SYSTEM)}
+        leads |= {key: value[STAMP_BYTES:] for key, value in newest.items() if value is not None}
+    return leads
 
 
 def outcomes_in(broker: Broker) -> list[Outcome]:

@@ -216,5 +216,13 @@ def test_live_outcomes_equal_those_of_a_replay(
     assert {one["cause"] for one in everything} == {"activity", "time", "rules", "import"}
     assert {one["reason"] for one in everything} >= {"score", "Gone"} or len(everything) > 100
 
+    # Not by chance: without one booking the replay is another.
+    lines = export.read_bytes().splitlines(keepends=True)
+    booking = next(place for place, line in enumerate(lines) if b'"type":"booking.created"' in line)
+    export.write_bytes(b"".join(lines[:booking] + lines[booking + 1 :]))
+    shorter = tmp_path / "shorter.jsonl"
+    assert run(["replay", str(export), "--outcomes", str(shorter)]) == 0
+    assert in_sequence(shorter.read_bytes().splitlines()) != said
+
     views = dict(live(broker, (SCORE,)))
     assert sorted(views.values()) == sorted(scores.read_bytes().splitlines())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient
 
 from scorer.broker import Broker, Writer
 from scorer.cli import run
@@ -161,27 +162,21 @@ def test_growing_a_door_keeps_numbers_and_announces_the_new_partitions_first(
     assert diff_topics(settings, registry) == []  # the registry's 4 is a default, not a limit
 
 
-def test_partitions_added_by_hand_get_numbers(
-    settings: Settings, registry: Registry, broker: Broker, admin: AdminClient
-) -> None:
+def test_partitions_added_by_hand_get_numbers(settings: Settings, registry: Registry, broker: Broker) -> None:
     apply_topics(settings, registry, SMALL)
-    for grown in admin.create_partitions([NewPartitions(broker.name(PAGE), 5)]).values():
-        grown.result(20)
+    Cluster(settings.bootstrap).grow(broker.name(PAGE), 5)
     assert summary(diff_topics(settings, registry)) == {(LOG, "doors record", Fix.ANNOUNCE)}
     assert (PAGE, 4) in door_numbers(apply_topics(settings, registry).doors)
 
 
-def test_settings_that_differ_are_put_right(
-    settings: Settings, registry: Registry, admin: AdminClient, broker: Broker
-) -> None:
-    for made in admin.create_topics(
+def test_settings_that_differ_are_put_right(settings: Settings, registry: Registry, broker: Broker) -> None:
+    Cluster(settings.bootstrap).create(
         [
-            NewTopic(broker.name(PAGE), 4, 1, config={"retention.ms": "3600000"}),
-            NewTopic(broker.name("lead.score.v1"), 2, 1, config={"max.message.bytes": "1048576"}),
-            NewTopic(broker.name("dead.letters.v1"), 4, 1, config={"retention.ms": "-1"}),
+            New(broker.name(PAGE), 4, 1, {"retention.ms": "3600000"}),
+            New(broker.name("lead.score.v1"), 2, 1, {"max.message.bytes": "1048576"}),
+            New(broker.name("dead.letters.v1"), 4, 1, {"retention.ms": "-1"}),
         ]
-    ).values():
-        made.result(20)
+    )
     wanted = {
         (PAGE, "retention.ms", Fix.ALTER),
         (PAGE, "message.timestamp.type", Fix.ALTER),
@@ -214,29 +209,30 @@ def test_what_cannot_be_done_is_refused_before_anything_is_changed(
 
 
 def test_a_changelog_compacted_too_early_is_refused(
-    settings: Settings, registry: Registry, admin: AdminClient, broker: Broker
+    settings: Settings, registry: Registry, broker: Broker
 ) -> None:
     config = {"cleanup.policy": "compact", "min.compaction.lag.ms": "0"}
-    for made in admin.create_topics(
-        [NewTopic(broker.name("lead.changelog.v1"), 2, 1, config=config)]
-    ).values():
-        made.result(20)
+    Cluster(settings.bootstrap).create([New(broker.name("lead.changelog.v1"), 2, 1, config)])
     with pytest.raises(UserError, match=r"min\.compaction\.lag\.ms is 0, not 3600000"):
         apply_topics(settings, registry, SMALL)
 
 
-def recreate(admin: AdminClient, name: str) -> None:
+def delete(admin: AdminClient, name: str) -> None:
+    """Returns when nobody sees the topic any more."""
     for deleted in admin.delete_topics([name]).values():
         deleted.result(20)
-    for made in admin.create_topics([NewTopic(name, 4, 1)]).values():
-        made.result(20)
+    deadline = time.monotonic() + 20
+    while name in admin.list_topics(timeout=10).topics:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_door_created_again_needs_to_be_told_so_and_gets_new_numbers(
     settings: Settings, registry: Registry, broker: Broker, admin: AdminClient
 ) -> None:
     first = apply_topics(settings, registry, SMALL)
-    recreate(admin, broker.name(PAGE))
+    delete(admin, broker.name(PAGE))
+    Cluster(settings.bootstrap).create([New(broker.name(PAGE), 4, 1, {})])
     assert (PAGE, "identity", Fix.REFUSE) in summary(diff_topics(settings, registry))
     with pytest.raises(UserError, match="deleted and created again") as refused:
         apply_topics(settings, registry)
@@ -257,8 +253,7 @@ def test_a_deleted_door_is_not_quietly_made_again(
     settings: Settings, registry: Registry, broker: Broker, admin: AdminClient
 ) -> None:
     apply_topics(settings, registry, SMALL)
-    for deleted in admin.delete_topics([broker.name(PAGE)]).values():
-        deleted.result(20)
+    delete(admin, broker.name(PAGE))
     with pytest.raises(UserError, match="deleted"):
         apply_topics(settings, registry)
     with pytest.raises(UserError, match="no topic"):
@@ -269,8 +264,7 @@ def test_a_lost_rules_topic_is_noticed(
     settings: Settings, registry: Registry, broker: Broker, admin: AdminClient
 ) -> None:
     apply_topics(settings, registry, SMALL)
-    for deleted in admin.delete_topics([broker.name("lead.rules.v1")]).values():
-        deleted.result(20)
+    delete(admin, broker.name("lead.rules.v1"))
     with pytest.raises(UserError, match="does not know the doors' numbers"):
         apply_topics(settings, registry)
 

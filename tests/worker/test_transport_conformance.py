@@ -62,6 +62,7 @@ def test_aiokafka_has_what_is_used() -> None:
     for name in ("getmany", "position", "commit", "beginning_offsets", "end_offsets"):
         assert inspect.iscoroutinefunction(getattr(AIOKafkaConsumer, name)), name
     assert "_coordinator" in inspect.getsource(AIOKafkaConsumer)
+    assert "self._client.set_topics(" in inspect.getsource(AIOKafkaConsumer)
     assert {"offset", "timestamp", "timestamp_type"} <= set(RecordMetadata._fields)
     fields = set(ConsumerRecord.__dataclass_fields__)
     assert {"offset", "timestamp", "timestamp_type", "key", "value"} <= fields

@@ -37,7 +37,7 @@ def drawn(board: Board, width: int, height: int, *, step: str = "", ascii_only: 
     board.step = step
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
     view = View(board, ascii_only=ascii_only)
-    view.clock = "0:42 left, Ctrl-C ends"
+    view.clock = "0:42 left"
     return [
         "".join(segment.text for segment in line)
         for line in console.render_lines(view, console.options.update(height=height), pad=False)

@@ -8,6 +8,7 @@ import pytest
 from scorer.wire import registry as module
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LOG, Registry
+from scorer.wire.topic_plan import topic_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,3 +105,9 @@ def test_an_installed_registry_comes_before_the_checkout_s(
 def test_a_lead_s_partition_never_changes() -> None:
     # A change here would cut every lead in two.
     assert [partition_of(lead, 8) for lead in (b"", b"lead-17", b"u_0", "ü".encode())] == [0, 1, 6, 5]
+
+
+def test_three_replicas_mean_two_acknowledgements() -> None:
+    door = REGISTRY.doors[0]
+    assert topic_config(door, 3) == {**door.config, "min.insync.replicas": "2"}
+    assert topic_config(door, 2) == topic_config(door, 1) == door.config
