@@ -43,7 +43,7 @@ def export(partition: int | None, output: Path | None, settings: Settings) -> No
 
     work = Export(Broker(settings), partition)
     written = 0
-    with _writer(output) as file, progress("exporting", work.records) as moved:
+    with _writer(output) as file, progress("exporting", work.records, prints=output is None) as moved:
         for line in work.lines(moved):
             file.write(line)
             file.write(b"\n")

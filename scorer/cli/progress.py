@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress(label: str, total: int | None, *, size: bool = False) -> Iterator[Callable[[int], None]]:
+def progress(
+    label: str, total: int | None, *, size: bool = False, prints: bool = False
+) -> Iterator[Callable[[int], None]]:
     """Yields a function that moves the bar on; does nothing unless stderr is a terminal.
 
-    ``total``: in the unit of the steps; None where nobody knows. ``size``: the unit is bytes.
+    ``total``: in the unit of the steps; None where nobody knows. ``size``: the unit is bytes. ``prints``:
+    the command prints meanwhile, so there is no bar if it does so on a terminal.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or (prints and sys.stdout.isatty()):
         yield lambda _: None
         return
     from rich.console import Console
@@ -37,6 +40,10 @@ def progress(label: str, total: int | None, *, size: bool = False) -> Iterator[C
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # Rich would send what the command prints to stderr as well, and a pipe behind it would get nothing.
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as bar:
         task = bar.add_task(label, total=total)
         yield lambda step: bar.advance(task, step)

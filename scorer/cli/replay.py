@@ -86,7 +86,8 @@ def command(
             out_outcomes = out_outcomes or sys.stdout.buffer
             out_scores = out_scores or sys.stdout.buffer
         size = file.stat().st_size if file != Path("-") else None
-        with progress("replaying", size, size=True) as moved:
+        prints = as_json or out_outcomes is None
+        with progress("replaying", size, size=True, prints=prints) as moved:
             read = _input(source, rules, until, moved)
             counts = _write_outcomes(replay.run(read.batches), out_outcomes, quiet=as_json)
         if out_scores is not None:

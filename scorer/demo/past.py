@@ -16,7 +16,7 @@ from scorer.demo.traces import Trace
 DAY = 86_400_000  # ms
 SECOND = 1_000  # ms
 
-SOON = 24 * SECOND
+SOON = 16 * SECOND
 """How long after the history's end the first of the two becomes due; time enough to see it coming."""
 
 
@@ -37,7 +37,7 @@ def lives(town: Town, random: Random) -> list[Life]:
         *(_visitor(town, random) for _ in range(9)),
         *(_seeker(town, random) for _ in range(2)),
         _forgotten(town),
-        _student(town, 60 * DAY - SOON - 8 * SECOND),
+        _student(town, 60 * DAY - SOON - 5 * SECOND),
         _student(town, 75 * DAY),
     ]
 

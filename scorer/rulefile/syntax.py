@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+import yaml
+from yaml.error import MarkedYAMLError
 
 from scorer.rulefile.diagnostics import Place, Report
 from scorer.rulefile.draft import TABS, Draft
@@ -70,7 +70,8 @@ def _events(draft: Draft) -> Iterator[Any]:
     """The parser's events; raises ``Unreadable`` where it stops."""
     depth = line = 0
     try:
-        for event in YAML(typ="safe").parse(draft.text()):
+        events: Iterator[Any] = yaml.parse(draft.text(), Loader=yaml.CSafeLoader)
+        for event in events:
             line = event.start_mark.line
             name = type(event).__name__
             if name in {"MappingStartEvent", "SequenceStartEvent"}:

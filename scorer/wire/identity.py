@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scorer.wire.dead_letters import Reason, Rejected
 
@@ -58,7 +58,7 @@ class Identity:
             self._inner[kind] = begun.copy()
             self._inner[kind].update(f"{kind}:".encode())
         # The same people come again and again.
-        self._hashed = lru_cache(_REMEMBERED)(self._hash)
+        self._of_identifier = lru_cache(_REMEMBERED)(self._hash)
 
     def lead_id(self, event: Event) -> bytes:
         """``subject`` as it is, or a hash of the best identifier in ``data``; raises ``Rejected``.
@@ -76,12 +76,14 @@ class Identity:
         for kind in KINDS:
             value = data.get(kind)
             if value is not None and value != "":
-                return self._hashed(kind, _identifier(kind, value))
+                if type(value) is not str:
+                    raise _not_text(kind)
+                return self._of_identifier(kind, value)
         raise Rejected(Reason.NO_LEAD, "no subject, and no user_id, email or anonymous_id in data")
 
     def _hash(self, kind: str, value: str) -> bytes:
         inner = self._inner[kind].copy()
-        inner.update(value.encode())
+        inner.update(_normal(kind, value).encode())
         outer = self._outer.copy()
         outer.update(inner.digest())
         return _LETTERS[kind] + base32hex(outer.digest()[:_ID_BYTES])
@@ -93,11 +95,16 @@ def base32hex(digest: bytes) -> bytes:
     return b"".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
 
 
-def _identifier(kind: str, value: Any) -> str:
-    if type(value) is not str or len(value) > MAX_IDENTIFIER:
-        raise Rejected(Reason.NO_LEAD, f"data: {kind}: must be text of at most {MAX_IDENTIFIER} characters")
+def _normal(kind: str, value: str) -> str:
+    """The identifier as it is hashed; raises ``Rejected``."""
+    if len(value) > MAX_IDENTIFIER:
+        raise _not_text(kind)
     if kind != "email":
         return value
     if _EMAIL(value) is None:
         raise Rejected(Reason.NO_LEAD, "data: email: not an address (one @, no blanks inside)")
     return normalise_email(value)
+
+
+def _not_text(kind: str) -> Rejected:
+    return Rejected(Reason.NO_LEAD, f"data: {kind}: must be text of at most {MAX_IDENTIFIER} characters")

@@ -44,23 +44,31 @@ class Flattener:
         self._plain: set[str] = set()
 
     def __call__(self, data: dict[str, Any], *, nulls: bool) -> dict[str, Any]:
-        """Flat properties; nulls are kept (a profile's removals) or dropped. Raises ``Rejected``.
+        """Flat properties, perhaps ``data`` itself; nulls are kept (a profile's removals) or dropped.
+
+        Raises ``Rejected``.
 
         When two paths spell the same flat name, the later one counts.
         """
-        # Nearly all data is flat, plain and of names known from before: as good as it came.
+        # Nearly all data is flat and of names known from before: as good as it came.
         plain = self._plain
+        personal = self._personal
+        gone = []
         for name, value in data.items():
-            if name not in plain:
-                break
             kind = type(value)
-            if kind is int or kind is float:
+            if name not in plain:
+                if kind is not str or not personal.get(name):
+                    break
+                gone.append(name)
+            elif kind is int or kind is float:
                 if not MIN_NUMBER <= value < MAX_NUMBER:
                     break
             elif kind is not str and kind is not bool:
                 break
         else:
-            if len(data) <= MAX_FIELDS:
+            if len(data) - len(gone) <= MAX_FIELDS:
+                for name in gone:
+                    del data[name]
                 return data
         flat: dict[str, Any] = {}
         self._collect(data, flat, "", 0, nulls=nulls)

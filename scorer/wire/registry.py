@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from ruamel.yaml import YAML
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,7 +129,7 @@ def _schemas_folder() -> Traversable:
 
 
 def _read(entry: Traversable) -> Topic:
-    content = YAML(typ="safe", pure=True).load(entry.read_text(encoding="utf-8"))
+    content = yaml.load(entry.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     try:
         topic = msgspec.convert(content, Topic)
     except msgspec.ValidationError as error:

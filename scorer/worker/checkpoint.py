@@ -15,7 +15,7 @@ raised: the caller ends the process with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -41,11 +41,18 @@ class Done(NamedTuple):
 
 
 async def checkpoint(
-    partition: ScorePartition, outbox: Outbox, kafka: Kafka, offload: Offload, clock: Callable[[], float]
+    partition: ScorePartition,
+    outbox: Outbox,
+    kafka: Kafka,
+    *,
+    offload: Offload,
+    clock: Callable[[], float],
+    confirm: Callable[[], Awaitable[None]],
 ) -> Done | None:
     """One checkpoint of one partition; None when nothing has changed since the last.
 
     Not to be called again for the partition before it has returned. ``clock``: monotonic seconds.
+    ``confirm`` is awaited before the changelog is written to; it raises if we are not to.
     """
     if not partition.changed:
         return None
@@ -60,6 +67,7 @@ async def checkpoint(
         views.append(key, view)
     views.push()
     await outbox.flush()
+    await confirm()
     records = [*taken.leads.items(), *taken.system]
     meta = await write(kafka.lane(CHANGELOG, number), number, partition.epoch, meta, records)
     await views.flush()

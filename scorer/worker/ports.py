@@ -74,7 +74,9 @@ class Kafka(Protocol):
         """The group's commits on the lead log, of those partitions that have one."""
         ...
 
-    async def commit(self, positions: Mapping[int, int]) -> None: ...
+    async def commit(self, positions: Mapping[int, int]) -> bool:
+        """Commit positions on the lead log; False when the group has moved on without us."""
+        ...
 
     async def identity(self, topic: str) -> bytes:
         """Kafka's id of this life of the topic; empty where the broker does not say."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from scorer import metrics
 from scorer.domain.partition import EngineFault, Message, PartitionStopped
 from scorer.worker.checkpoint import Done, checkpoint
 from scorer.worker.cut import CUT, decode_cut
+from scorer.worker.membership import Membership
 from scorer.worker.outbox import Outbox
+from scorer.worker.owned import Limits, Owned, Reading
 from scorer.worker.ports import Kafka, KeyValue, Offload
-from scorer.worker.score_metrics import PartitionMetrics
 from scorer.worker.score_partition import ScorePartition
 from scorer.worker.store import Store
 from scorer.worker.takeover import take_over
@@ -29,39 +29,6 @@ SWEEP_STEP = 100
 """Leads touched between two looks at the clock."""
 SWEEP_MOST = 2_000
 """Leads touched in one slice."""
-
-
-class Reading(Protocol):
-    """The side that fetches records and calls ``ScoreAgent.apply``."""
-
-    async def read_from(self, partition: int, position: int) -> None: ...
-
-    def stop_reading(self, partition: int) -> None: ...
-
-    def generation(self) -> int:
-        """The consumer group's generation that our assignment belongs to; negative: we are no member."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    cache_leads: int = 100_000
-    """Decoded leads kept per partition and generation of the cache."""
-    unsaved_leads: int = 100_000
-    """Changed leads in memory, over all partitions, beyond which nothing more is fetched."""
-    overlap: int = 2
-    """Partitions that are made durable at the same time."""
-
-
-class _Owned:
-    """A partition and what the agent keeps beside it."""
-
-    def __init__(self, partition: ScorePartition, outbox: Outbox) -> None:
-        self.partition = partition
-        self.outbox = outbox
-        self.lock = asyncio.Lock()  # checkpoints, recovery from a fault, closing
-        self.metrics = PartitionMetrics(partition.number)
-        self.seeking = False  # chunks fetched before the seek are still to be dropped
 
 
 class ScoreAgent:
@@ -88,12 +55,13 @@ class ScoreAgent:
         self._dead_letter_partitions = dead_letter_partitions
         self._from_log_start = from_log_start
         self._limits = limits or Limits()
-        self._owned: dict[int, _Owned] = {}
+        self._owned: dict[int, Owned] = {}
         self._slots = asyncio.Semaphore(self._limits.overlap)
         self._settled = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
         self._accepting = False  # between a completed assignment and the final checkpoint
         self._restoring = True
+        self.membership = Membership(clock, self._limits.silence, self._still_member)
 
     # -- assignment -------------------------------------------------------------------------------
 
@@ -106,7 +74,7 @@ class ScoreAgent:
         for number in wanted - set(self._owned):
             partition = ScorePartition(number, Store(self._open_disk(number)), self._limits.cache_leads)
             outbox = Outbox(self._kafka, number, self._dead_letter_partitions)
-            self._owned[number] = _Owned(partition, outbox)
+            self._owned[number] = Owned(partition, outbox)
         partitions = {number: owned.partition for number, owned in self._owned.items()}
         ours = await take_over(
             partitions,
@@ -122,7 +90,8 @@ class ScoreAgent:
             owned.partition.running = True
             owned.seeking = False
             owned.metrics.stopped.set(0)
-            owned.metrics.durable_position.set(owned.partition.machine.state.position)
+            owned.durable = owned.partition.machine.state.position
+            owned.metrics.durable_position.set(owned.durable)
         self._accepting = True
         self._restoring = False
 
@@ -181,14 +150,14 @@ class ScoreAgent:
 
     # -- failures of our own code -----------------------------------------------------------------
 
-    def _failed(self, owned: _Owned, fault: EngineFault) -> None:
+    def _failed(self, owned: Owned, fault: EngineFault) -> None:
         number, offset = owned.partition.number, fault.offset
         log.error("partition %d: our code failed at offset %d", number, offset, exc_info=fault.__cause__)
         metrics.SCORE_FAULTS.labels(str(number)).inc()
         owned.partition.fault(offset)
         self._spawn(self._recover(owned))
 
-    async def _recover(self, owned: _Owned) -> None:
+    async def _recover(self, owned: Owned) -> None:
         """Memory is undefined: start again from the last cut, and pass over the record."""
         partition = owned.partition
         async with owned.lock:
@@ -202,7 +171,7 @@ class ScoreAgent:
             position = partition.machine.state.position
         await self._reading.read_from(partition.number, position)
 
-    def _stop(self, owned: _Owned, reason: str, where: str) -> None:
+    def _stop(self, owned: Owned, reason: str, where: str) -> None:
         partition = owned.partition
         partition.stopped = f"{reason} ({where})"
         partition.running = False
@@ -241,22 +210,33 @@ class ScoreAgent:
             self._drop()
         return bool(positions)
 
-    async def _checkpoint(self, owned: _Owned) -> Done | None:
+    async def _checkpoint(self, owned: Owned) -> Done | None:
         async with self._slots, owned.lock:
             began = self._clock()
             partition = owned.partition
-            done = await checkpoint(partition, owned.outbox, self._kafka, self._offload, self._clock)
+            done = await checkpoint(
+                partition,
+                owned.outbox,
+                self._kafka,
+                offload=self._offload,
+                clock=self._clock,
+                confirm=self.membership.confirm,
+            )
             if done is None:
                 return None
             metrics.CHECKPOINT_SECONDS.observe(self._clock() - began)
             metrics.CHECKPOINT_CUT_SECONDS.observe(done.cut_seconds)
             metrics.CHECKPOINT_LEADS.inc(done.leads)
             metrics.CHANGELOG_BYTES.inc(done.changelog_bytes)
+            owned.durable = done.position
             owned.metrics.durable_position.set(done.position)
             if partition.running:
                 owned.metrics.update(partition.machine, partition.cached)
         self._settled.set()
         return done
+
+    async def _still_member(self) -> bool:
+        return await self._kafka.commit({number: owned.durable for number, owned in self._owned.items()})
 
     def _drop(self) -> None:
         for owned in self._owned.values():

@@ -16,8 +16,9 @@ from faust.types import TP
 from mode import Service
 
 from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG
+from scorer.worker.owned import Limits
 from scorer.worker.rocks import RocksFolder
-from scorer.worker.score_agent import Limits, ScoreAgent
+from scorer.worker.score_agent import ScoreAgent
 from scorer.worker.score_kafka import ScoreKafka
 from scorer.worker.score_topics import NEEDED, check_changelog, check_counts
 from scorer.worker.supervise import fatal
@@ -73,7 +74,9 @@ class ScoreOwner(Service):
         self.app = app
         self.settings = settings
         self._from_log_start = from_log_start
-        self._limits = limits or Limits(cache_leads=settings.cache_leads)
+        self._limits = limits or Limits(
+            cache_leads=settings.cache_leads, silence=settings.session_timeout / 2
+        )
         self._kafka = ScoreKafka(app, settings)
         self._agent: ScoreAgent | None = None
         self._log_partitions = 0
@@ -124,12 +127,15 @@ class ScoreOwner(Service):
         await self._kafka.stop()
 
     @Service.task
-    async def _sweep(self) -> None:
+    async def _keep_time(self) -> None:
         applied = 0
         while not self.should_stop:
             await self.sleep(TICK)
             agent = self._agent
-            if agent is not None and agent.sweeping:
+            if agent is None:
+                continue
+            agent.membership.tick()
+            if agent.sweeping:
                 busy, applied = self._applied != applied, self._applied
                 agent.sweep(SWEEP_BUSY if busy else SWEEP_IDLE)
 

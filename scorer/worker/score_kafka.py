@@ -130,14 +130,16 @@ class ScoreKafka:
         found = await self._app.committed([TP(log_name, number) for number in partitions])
         return {tp.partition: value.offset for tp, value in found.items() if value.offset >= 0}
 
-    async def commit(self, positions: Mapping[int, int]) -> None:
-        """For lag tools: nothing starts from it. So it may fail when the group has moved on without us."""
+    async def commit(self, positions: Mapping[int, int]) -> bool:
+        """For lag tools, and to hear from the group whether we are still a member: nothing starts from it."""
         log_name = self.full_name(LOG)
         offsets = {TP(log_name, number): OffsetAndMetadata(at, "") for number, at in positions.items()}
         try:
             await self._app.commit_offsets(offsets)
         except _GROUP_MOVED_ON as error:
             log.info("the group has moved on, its commit stays behind: %r", error)
+            return False
+        return True
 
     async def identity(self, topic: str) -> bytes:
         if self._embedded:

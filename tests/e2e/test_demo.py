@@ -14,7 +14,6 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
 
@@ -25,6 +24,9 @@ from scorer.dev.kafka import KafkaCluster
 
 BEGINS = 60.0
 """Seconds within which a demonstration has to begin, also on a busy machine."""
+ENTER, LEAVE, HOME = "\x1b[?1049h", "\x1b[?1049l", "\x1b[H"
+LIVE = r"qualified [^\n]*Trial signup \+15"
+"""What the first to qualify by live traffic is shown with."""
 
 pytestmark = pytest.mark.slow
 
@@ -135,14 +137,8 @@ def demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
         one.close()
 
 
-@contextmanager
-def measured() -> Iterator[Callable[[], float]]:
-    begun = time.monotonic()
-    yield lambda: time.monotonic() - begun
-
-
 def test_it_shows_outcomes_ends_by_itself_and_leaves_nothing(demo: Callable[..., Demo]) -> None:
-    running = demo("--for", "40s")
+    running = demo("--for", "25s")
     running.end(seconds=120)
     text = running.output
     assert re.search(r" qualified \S+ \S+ at \d+\.\d: .*Trial signup \+15", text)
@@ -153,11 +149,9 @@ def test_it_shows_outcomes_ends_by_itself_and_leaves_nothing(demo: Callable[...,
     assert re.search(r" disqualified .*Rejected by sales", text)
     assert re.search(r" disqualified .*Student or unemployed.*by time alone", text)
     assert re.search(
-        r"\d+ events came through the doors in 40 s, after 1\d\d of history: \d+ leads scored", text
+        r"\d+ events came through the doors in 25 s, after 1\d\d of history: \d+ leads scored", text
     )
-    assert re.search(
-        r"4 unreadable messages became dead letters: no_lead 1, not_json 2, unknown_type 1", text
-    )
+    assert re.search(r"2 unreadable messages became dead letters: no_lead 1, not_json 1", text)
     assert "scorer demo --kafka" in text
     assert "\x1b" not in text, "no terminal, no escape sequences"
     running.assert_nothing_left()
@@ -165,19 +159,6 @@ def test_it_shows_outcomes_ends_by_itself_and_leaves_nothing(demo: Callable[...,
     assert figure["figure"] == "demo_first_qualified_s"
     assert figure["unit"] == "s"
     assert 1 < figure["value"] < BEGINS
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_and_leaves_nothing(demo: Callable[..., Demo], number: signal.Signals) -> None:
-    running = demo("--for", "10m")
-    running.await_output(r" qualified ")
-    assert running.workers()
-    with measured() as seconds:
-        running.process.send_signal(number)
-        running.end()
-        assert seconds() < 15
-    assert "events came through the doors" in running.output
-    running.assert_nothing_left()
 
 
 def test_it_can_be_stopped_while_it_starts(demo: Callable[..., Demo]) -> None:
@@ -191,7 +172,7 @@ def test_it_can_be_stopped_while_it_starts(demo: Callable[..., Demo]) -> None:
 
 def test_a_killed_demonstration_leaves_nothing(demo: Callable[..., Demo]) -> None:
     running = demo("--for", "10m")
-    running.await_output(r" qualified ")
+    running.await_output(LIVE)
     running.process.kill()
     running.end(-signal.SIGKILL)
     running.assert_nothing_left()
@@ -199,7 +180,7 @@ def test_a_killed_demonstration_leaves_nothing(demo: Callable[..., Demo]) -> Non
 
 def test_a_worker_that_dies_is_told_of(demo: Callable[..., Demo]) -> None:
     running = demo("--for", "10m")
-    running.await_output(r" qualified ")
+    running.await_output(LIVE)
     for pid in running.workers():
         os.kill(pid, signal.SIGKILL)
     running.end(1)
@@ -207,24 +188,29 @@ def test_a_worker_that_dies_is_told_of(demo: Callable[..., Demo]) -> None:
     running.assert_nothing_left()
 
 
-def test_in_a_terminal_it_is_a_live_view(demo: Callable[..., Demo]) -> None:
-    running = demo("--for", "6s", columns=80, rows=24)
-    running.end(seconds=120)
+def test_in_a_terminal_it_is_a_live_view_until_ctrl_c(demo: Callable[..., Demo]) -> None:
+    running = demo("--for", "10m", columns=80, rows=24)
+    running.await_output(LIVE)
+    running.await_output(r"doors [^\n]*\d+ \(\d+/s\)")
+    running.process.send_signal(signal.SIGINT)
+    running.end()
     text = running.output
-    entered, left = text.index("\x1b[?1049h"), text.rindex("\x1b[?1049l")
-    live, after = text[entered:left], text[left:]
+    entered, left = text.index(ENTER), text.rindex(LEAVE)
     frames = [
-        re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frame).split("\r\n") for frame in live.split("\x1b[H")[1:]
+        [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in frame.split("\r\n")]
+        for frame in text[entered:left].split(HOME)
+        if "\n" in frame
     ]
-    assert len(frames) > 20, "five a second"
-    assert max(len(line.rstrip()) for frame in frames for line in frame) <= 80
-    assert max(len(frame) for frame in frames) <= 24
-    last = "\n".join(frames[-2])
-    assert "lead.log.v1" in last
-    assert re.search(r"doors \d+ \(\d+/s\)", last)
-    assert re.search(r"▲ qualified .*Trial signup \+15", last)
-    assert "events came through the doors" in after
-    assert "\x1b[?25h" in text, "the cursor is back"
+    assert len(frames) > 10, "several a second"
+    assert {len(frame) for frame in frames} == {24}
+    assert max(len(line) for frame in frames for line in frame) <= 80
+    assert all("lead.log.v1" in frame[0] for frame in frames)
+    counters = [frame[1] for frame in frames]
+    assert any("starting the worker" in line for line in counters)
+    assert any(re.search(r"doors \d+ \(\d+/s\) .* left", line) for line in counters)
+    assert re.search(r"▲ qualified .*Trial signup \+15", "\n".join(frames[-1]))
+    assert "events came through the doors" in text[left:]
+    assert "\x1b[?25h" in text[left:], "the cursor is back"
     running.assert_nothing_left()
 
 
@@ -233,8 +219,8 @@ def test_on_somebodys_kafka_its_topics_are_removed_again(
 ) -> None:
     client = AdminClient({"bootstrap.servers": kafka.bootstrap})
     before = set(client.list_topics(timeout=10).topics)
-    running = demo("--for", "10s", "--bootstrap", kafka.bootstrap)
-    running.await_output(r" qualified ")
+    running = demo("--for", "10m", "--bootstrap", kafka.bootstrap)
+    running.await_output(LIVE)
     made = set(client.list_topics(timeout=10).topics) - before
     assert {name.partition(".")[2] for name in made} >= {
         "lead.log.v1",
@@ -242,7 +228,8 @@ def test_on_somebodys_kafka_its_topics_are_removed_again(
         "activity.page.v1",
     }
     assert len({name.partition(".")[0] for name in made if name.startswith("scorer-demo-")}) == 1
-    running.end(seconds=120)
+    running.process.terminate()
+    running.end()
     running.assert_nothing_left()
     deadline = time.monotonic() + 20
     while any(name.startswith("scorer-demo-") for name in client.list_topics(timeout=10).topics):

@@ -9,7 +9,7 @@ import sys
 import msgspec
 
 from scorer.settings import Settings
-from scorer.worker.score_agent import Limits
+from scorer.worker.owned import Limits
 from scorer.worker.score_app import build_score_app
 from scorer.worker.supervise import supervise
 

@@ -13,21 +13,24 @@ from aiokafka import AIOKafkaProducer
 from confluent_kafka.admin import AdminClient
 from faust.types import TP
 
+from scorer import rules_apply
 from scorer.broker import Broker
 from scorer.demo.embedded import EmbeddedBroker
 from scorer.domain import clock
+from scorer.domain.model import Model, encode_model
 from scorer.domain.record import Clock, Door, Doors, Fact, encode_record
 from scorer.settings import Settings
 from scorer.wire.dead_letters import Reason
 from scorer.wire.doors import NOTHING, announce, door_numbers, plan, save_entry
 from scorer.wire.partitioner import partition_of
-from scorer.wire.registry import LOG
+from scorer.wire.registry import DEAD_LETTERS, LOG
 from tests.support.intake import (
     DOORS,
     REGISTRY,
     IntakeProcess,
     Publisher,
     Written,
+    end_of,
     event,
     eventually,
     examine,
@@ -51,10 +54,6 @@ EMAIL, PAGE = "activity.email.v1", "activity.page.v1"
 @pytest.fixture
 def settings(kafka: KafkaCluster, topic_prefix: str) -> Settings:
     return Settings(bootstrap=kafka.bootstrap, topic_prefix=topic_prefix, checkpoint_interval=0.2)
-
-
-def end_of(settings: Settings, topic: str) -> int:
-    return sum(wanted.end for wanted in Broker(settings).ranges(topic).values())
 
 
 def delete_topic(settings: Settings, door: str) -> None:
@@ -149,7 +148,7 @@ async def test_garbage_on_every_door_becomes_dead_letters_and_stops_nothing(sett
     publisher.flush()
     total = sum(map(len, bad.values()))
     async with intake_here(settings):
-        await eventually(lambda: len(read_dead_letters(settings)) >= total and ids_in(settings) >= good)
+        await eventually(lambda: end_of(settings, DEAD_LETTERS) >= total and ids_in(settings) >= good)
         # and it is still at work
         publisher.send(PAGE, event(PAGE, id="afterwards"))
         publisher.flush()
@@ -482,11 +481,10 @@ async def test_the_embedded_broker_takes_the_same_road() -> None:
         settings = Settings(bootstrap=broker.bootstrap, broker_profile="embedded", checkpoint_interval=0.2)
         broker.create(name for name in REGISTRY.topics if name not in DOORS)
         commands = Broker(settings)
-        save_entry(commands, announce(commands, plan(NOTHING, dict.fromkeys(DOORS, 4)), "embedded"))
+        entry = plan(NOTHING, dict.fromkeys(DOORS, 4))
+        with commands.writer() as writer:
+            save_entry(commands, writer, announce(commands, writer, entry, "embedded"))
         broker.create(DOORS)
-        from scorer import rules_apply
-        from scorer.domain.model import Model, encode_model
-
         rules_apply.apply(commands, encode_model(Model(name="none", scores=())))
         publisher = Publisher(settings)
         async with intake_here(settings, clock_interval=0.05):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from scorer.domain.model import Absent, All, Compare, Condition, InSegment, Model, Not, Recent
+from scorer.domain.model import Absent, All, Compare, Condition, InSegment, Matcher, Model, Not, Recent
 from scorer.domain.model import Any as AnyOf
 from scorer.domain.record import PROFILE_UPDATED
 from tests.reference.matching import compare, matches
@@ -36,6 +36,8 @@ class Lead:
     history: list[Happening] = field(default_factory=list)
     starts: dict[str, int] = field(default_factory=dict)
     """Award id -> place in the history before which it counts nothing (its definition changed there)."""
+    watched: dict[Matcher, tuple[int, int]] = field(default_factory=dict)
+    """Matcher of windows that a later rule set brought -> (place in the history, ms) from which it is watched."""
     status: Status = "open"
     disqualified_by: str = ""
     segments: set[str] = field(default_factory=set)
@@ -59,10 +61,11 @@ class Lead:
 
     def times(self, condition: Recent | Absent) -> list[int]:
         """Event times of the matching activities, newest first."""
+        start, _ = self.watched.get(condition.matcher, (0, 0))
         return sorted(
             (
                 one.time
-                for one in self.history
+                for one in self.history[start:]
                 if not one.caused
                 and one.type != PROFILE_UPDATED
                 and matches(condition.matcher, one.type, one.properties)
@@ -72,7 +75,8 @@ class Lead:
 
     def absent_from(self, condition: Absent) -> int:
         """The instant from which the absence holds, ms."""
-        return max([self.since, *self.times(condition)[:1]]) + condition.window
+        _, watched = self.watched.get(condition.matcher, (0, 0))
+        return max([self.since, watched, *self.times(condition)[:1]]) + condition.window
 
     def recent_until(self, condition: Recent) -> int | None:
         """The instant from which the condition holds no longer, ms; None: it never did."""

@@ -10,7 +10,7 @@ import msgspec
 from scorer.domain.model import Award, FirstLater, Fixed, Model, PerUnit, Table
 from scorer.domain.record import NO_DOOR, Doors, Fact, ImportBegin, ImportEnd
 from tests.reference.crossing import Totals
-from tests.reference.lead import Happening, Lead
+from tests.reference.lead import Happening, Lead, conditions, windows
 from tests.reference.log import About, Entry, InForce, ReadThrough
 from tests.reference.points import Sum, grants
 from tests.reference.told import Told
@@ -70,14 +70,21 @@ class Oracle:
 
     def _rules(self, version: int, model: Model) -> None:
         before = {award.id: _granting(award) for award in self.model.awards}
+        watched = {window.matcher for window in windows(conditions(self.model))}
         self.rules_version, self.model = version, model
         names = {segment.name for segment in model.segments}
+        rules = {rule.id for rule in model.disqualifications}
         for lead in self.leads.values():
             for award in model.awards:
                 if before.get(award.id) != _granting(award):
                     lead.starts[award.id] = len(lead.history)
             lead.segments &= names
             lead.clock = max(lead.clock, self.safe)
+            for window in windows(conditions(model)):
+                if window.matcher not in watched:
+                    lead.watched[window.matcher] = len(lead.history), lead.clock
+            if lead.status == "disqualified" and lead.disqualified_by not in rules:
+                lead.status, lead.disqualified_by = "open", ""
             self._evaluate(lead, self.safe, "rules")
 
     def _import_end(self, number: int) -> None:

@@ -208,8 +208,9 @@ async def intake_here(settings: Settings, **options: Any) -> AsyncIterator[Intak
 
 
 async def eventually(what: Callable[[], object]) -> None:
+    """Until it is so; looks from another thread, so that the app can get on."""
     async with asyncio.timeout(PATIENCE):
-        while not what():  # noqa: ASYNC110 - Kafka sets no events
+        while not await asyncio.to_thread(what):  # noqa: ASYNC110 - Kafka sets no events
             await asyncio.sleep(0.05)
 
 
@@ -235,6 +236,11 @@ def read_log(settings: Settings) -> list[Written]:
 
 def facts(log: Iterable[Written]) -> Iterator[tuple[Written, Fact]]:
     return ((written, written.record) for written in log if isinstance(written.record, Fact))
+
+
+def end_of(settings: Settings, topic: str) -> int:
+    """Records ever written to a topic, all partitions together."""
+    return sum(wanted.end for wanted in Broker(settings).ranges(topic).values())
 
 
 def ids_in(settings: Settings) -> set[str]:

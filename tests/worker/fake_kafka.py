@@ -84,6 +84,7 @@ class FakeKafka:
         self.cluster = cluster
         self.gate = gate
         self.piece = piece
+        self.member: Callable[[], bool] = lambda: True
         self.chunk = chunk
         self.lanes: dict[tuple[str, int], FakeLane] = {}
 
@@ -110,10 +111,12 @@ class FakeKafka:
     async def committed(self, partitions: Sequence[int]) -> dict[int, int]:
         return {n: self.cluster.commits[n] for n in partitions if n in self.cluster.commits}
 
-    async def commit(self, positions: Mapping[int, int]) -> None:
+    async def commit(self, positions: Mapping[int, int]) -> bool:
         await self.gate("before commit")
-        self.cluster.commits.update(positions)
+        if self.member():
+            self.cluster.commits.update(positions)
         await self.gate("after commit")
+        return self.member()
 
     async def identity(self, topic: str) -> bytes:
         return self.cluster.identities.get(topic, topic.encode())

@@ -12,7 +12,8 @@ from scorer.domain.partition import Dead
 from scorer.wire.dead_letters import origin
 from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, QUALIFIED
 from scorer.worker.cut import STAMP_BYTES, SYSTEM
-from scorer.worker.score_agent import Limits, ScoreAgent
+from scorer.worker.owned import Limits
+from scorer.worker.score_agent import ScoreAgent
 from tests.worker.fake_kafka import Cluster, FakeDisk, FakeKafka
 from tests.worker.score_world import LogRecord, Message
 
@@ -54,13 +55,14 @@ class Process:
         self.cluster = cluster
         self.kafka = FakeKafka(cluster, piece=piece) if gate is None else FakeKafka(cluster, gate, piece)
         self.group = 1
+        self.now = 0.0
         self.positions: dict[int, int] = {}
         self.failures: list[BaseException] = []
         self.agent = ScoreAgent(
             self.kafka,
             disks.open,
             self,
-            clock=lambda: 0.0,
+            clock=lambda: self.now,
             offload=in_place,
             on_error=self.failures.append,
             dead_letter_partitions=4,
@@ -121,8 +123,7 @@ class Process:
             await self.agent.checkpoint()
 
     def sweep(self) -> int:
-        ticks = iter(range(1_000_000))
-        self.agent._clock = lambda: next(ticks) * 0.001
+        """One slice."""
         return self.agent.sweep(0.05)
 
 

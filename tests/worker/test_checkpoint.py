@@ -11,7 +11,7 @@ from scorer.domain.partition import FAULTS_IN_A_ROW
 from scorer.domain.record import Fact, decode_record
 from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, QUALIFIED, SCORE
 from scorer.worker.cut import CUT, decode_cut, rules_key
-from scorer.worker.score_agent import Limits
+from scorer.worker.owned import Limits
 from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import Cluster, Crash
 from tests.worker.score_checks import check_equal
@@ -233,6 +233,28 @@ async def test_without_membership_nothing_is_written() -> None:
     end = cluster.end(CHANGELOG, 0)
     process.group = -1
     await process.agent.checkpoint(final=True)
+    assert cluster.end(CHANGELOG, 0) == end
+
+
+async def test_frozen_for_long_it_asks_the_group_before_it_writes() -> None:
+    cluster = Cluster()
+    publish(cluster, LOG_)
+    process = Process(cluster, Disks())
+    await process.start()
+    process.feed(count=100)
+    process.now += 3600.0
+    await process.agent.checkpoint()  # it was not missed
+    process.feed(count=100)
+    process.kafka.member = lambda: False
+    process.now += 1.0
+    process.agent.membership.tick()
+    process.now += 3600.0
+    process.agent.membership.tick()
+    process.now += 1.0
+    process.agent.membership.tick()
+    end = cluster.end(CHANGELOG, 0)
+    with pytest.raises(CannotContinue, match="given to another"):
+        await process.agent.checkpoint()
     assert cluster.end(CHANGELOG, 0) == end
 
 

@@ -1,0 +1,47 @@
+"""What the score agent keeps beside each of its partitions, and what it asks of those around it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from scorer.worker.outbox import Outbox
+from scorer.worker.score_metrics import PartitionMetrics
+from scorer.worker.score_partition import ScorePartition
+
+
+class Reading(Protocol):
+    """The side that fetches records and calls ``ScoreAgent.apply``."""
+
+    async def read_from(self, partition: int, position: int) -> None: ...
+
+    def stop_reading(self, partition: int) -> None: ...
+
+    def generation(self) -> int:
+        """The consumer group's generation that our assignment belongs to; negative: we are no member."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    cache_leads: int = 100_000
+    """Decoded leads kept per partition and generation of the cache."""
+    unsaved_leads: int = 100_000
+    """Changed leads in memory, over all partitions, beyond which nothing more is fetched."""
+    overlap: int = 2
+    """Partitions that are made durable at the same time."""
+    silence: float = 3.0
+    """Seconds without a ``tick`` after which it is uncertain whether the group still counts us in."""
+
+
+class Owned:
+    """A partition and what the agent keeps beside it."""
+
+    def __init__(self, partition: ScorePartition, outbox: Outbox) -> None:
+        self.partition = partition
+        self.outbox = outbox
+        self.lock = asyncio.Lock()  # checkpoints, recovery from a fault, closing
+        self.metrics = PartitionMetrics(partition.number)
+        self.seeking = False  # chunks fetched before the seek are still to be dropped
+        self.durable = 0  # position of the newest cut
