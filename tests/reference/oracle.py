@@ -82,7 +82,7 @@ class Oracle:
             lead.clock = max(lead.clock, self.safe)
             for window in windows(conditions(model)):
                 if window.matcher not in watched:
-                    lead.watched[window.matcher] = len(lead.history), lead.clock
+                    lead.watched[window.matcher] = len(lead.history), self.safe
             if lead.status == "disqualified" and lead.disqualified_by not in rules:
                 lead.status, lead.disqualified_by = "open", ""
             self._evaluate(lead, self.safe, "rules")

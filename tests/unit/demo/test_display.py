@@ -50,9 +50,15 @@ def drawn(board: Board, width: int, height: int, *, step: str = "", ascii_only: 
 def test_nothing_wraps_and_nothing_runs_over(board: Board, width: int, height: int) -> None:
     lines = drawn(board, width, height)
     assert len(lines) <= height
-    assert max(cell_len(line.rstrip()) for line in lines) <= width
+    assert max(cell_len(line) for line in lines) <= width
     if height >= 15:
         assert len(lines) == height
+
+
+def test_no_width_is_run_over(board: Board) -> None:
+    for step in ("", "bringing in the history of the last weeks"):
+        for width in range(20, 140):
+            assert max(cell_len(line) for line in drawn(board, width, 24, step=step)) <= width, width
 
 
 def test_an_empty_board_is_drawn_too() -> None:
