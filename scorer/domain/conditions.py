@@ -91,14 +91,15 @@ def on_properties(node: Condition) -> Predicate:
     if not isinstance(node, All | Any | Not):
         raise TypeError(f"{type(node).__name__} can't stand in a condition on properties")
     items = tuple(on_properties(item) for item in node.items)
+    # Lists, not generators: for two or three items, making a generator costs more than it saves.
     if isinstance(node, All):
-        return lambda properties: all([item(properties) for item in items])
+        return lambda properties: all([item(properties) for item in items])  # noqa: C419
     if isinstance(node, Not) and len(items) == 1:
         only = items[0]
         return lambda properties: not only(properties)
     if isinstance(node, Any):
-        return lambda properties: any([item(properties) for item in items])
-    return lambda properties: not any([item(properties) for item in items])
+        return lambda properties: any([item(properties) for item in items])  # noqa: C419
+    return lambda properties: not any([item(properties) for item in items])  # noqa: C419
 
 
 class LeadConditions:

@@ -111,7 +111,11 @@ def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> N
     lead.days = {slot: days for slot, days in lead.days.items() if slot in rules.variants}
     keys = {award.key for award in rules.grants} | rules.variants.keys()
     lead.limits = {key: kept for key, kept in lead.limits.items() if key in keys}
-    lead.newest = {slot: times for slot, times in lead.newest.items() if slot in rules.watches}
+    lead.newest = {
+        slot: times[-rules.watches[slot].count :]
+        for slot, times in lead.newest.items()
+        if slot in rules.watches
+    }
     lead.holds = {slot for slot in lead.holds if slot in rules.by_slot}
     known = previous.watches if previous is not None else {}
     lead.starts = {slot: start for slot, start in lead.starts.items() if slot in rules.watches}

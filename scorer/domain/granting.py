@@ -26,24 +26,26 @@ STEEPEST = 64.0
 
 def grant(rules: RuleSet, lead: Lead, award: Grant, properties: Mapping[str, Any], at: int) -> float:
     """Grant an award whose condition holds, as of its event time (ms); the points granted, 0 for none."""
+    weight = 1.0
+    if not award.by_value:
+        variant = award.variants[0]
+    else:
+        picked, weight = _by_value(award, properties)
+        if picked is None:
+            return 0.0  # nothing is granted, so no limit is used up; a grant of 0 units is one
+        variant = picked
     if award.period:
         if not _within_period(rules, lead, award, at):
             return 0.0
     elif award.limit is not None and not _within_limit(rules, lead, award, properties):
         return 0.0
-    weight = 1.0
-    variant: Variant | None
     if award.first_later:
-        first, variant = award.variants
-        if first.slot not in lead.limits:
+        first, later = award.variants
+        variant = first
+        if first.slot in lead.limits:
+            variant = later
+        else:
             lead.limits[first.slot] = b""
-            variant = first
-    elif award.fixed:
-        variant = award.variants[0]
-    else:
-        variant, weight = _by_value(award, properties)
-        if variant is None or not weight:
-            return 0.0
     if award.special and award.key not in lead.specials:
         lead.specials.append(award.key)
     if award.linear is not None:

@@ -240,18 +240,17 @@ class LogPartition:
                     self._pass_milestones(lead, key)
                 if imports and door in imports:
                     step_imported(self._rules, lead, record)
+                    facts += 1
                 else:
                     digest, seen = record.digest, lead.seen
                     if digest in seen and self._repeated(seen, digest):
                         counters.duplicates += 1
-                        lead.fence = offset
-                        dirty[key] = lead
-                        continue
-                    if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
-                        seen = self._forgotten(seen)
-                    lead.seen = seen + digest + self._stamp
-                    step(self._rules, lead, key, record, self._judged_at, self.outcomes)
-                facts += 1
+                    else:
+                        if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
+                            seen = self._forgotten(seen)
+                        lead.seen = seen + digest + self._stamp
+                        step(self._rules, lead, key, record, self._judged_at, self.outcomes)
+                        facts += 1
                 lead.fence = offset
                 dirty[key] = lead
                 if lead.wake != wake:
@@ -308,10 +307,12 @@ class LogPartition:
         for milestone in self.state.milestones:
             if milestone.number <= lead.milestone:
                 continue
-            rules = self._rule_set(milestone.version or previous)
+            before, rules = self._rule_set(previous), self._rule_set(milestone.version or previous)
+            # What was due before the milestone is decided by the rules of that time.
+            fire(before, lead, key, max(milestone.clock - before.model.grace, 0), self.outcomes)
             as_of = max(milestone.clock - rules.model.grace, 0)
             if milestone.version:
-                adopt(self._rule_set(previous), rules, lead, as_of)
+                adopt(before, rules, lead, as_of)
                 previous = milestone.version
                 if not lead.touched and lead.fence >= 0:
                     evaluate(rules, lead, key, as_of, "rules", self.outcomes)
@@ -364,7 +365,7 @@ class LogPartition:
     def _clock_moved(self) -> None:
         self._judged_at = max(self.state.clock - self._rules.model.grace, 0)
         seconds = self.state.clock // 1_000
-        self._stamp = seconds.to_bytes(4, "big")
+        self._stamp = max(seconds, 1).to_bytes(4, "big")
         self._forget = max(seconds - REMEMBERED, 0).to_bytes(4, "big")
         self._seen_bytes = self._rules.model.dedupe * SEEN_ENTRY
 

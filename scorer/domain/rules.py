@@ -59,9 +59,9 @@ class Grant:
 
     __slots__ = (
         "award",
+        "by_value",
         "cap",
         "first_later",
-        "fixed",
         "key",
         "limit",
         "linear",
@@ -85,7 +85,7 @@ class Grant:
         self.key = slot("award", award.id, _definition(award))
         self.cap = award.cap
         self.first_later = isinstance(award.points, model.FirstLater)
-        self.fixed = isinstance(award.points, model.Fixed)
+        self.by_value = isinstance(award.points, model.Table | model.PerUnit)
         self.limit = award.limit
         self.period = award.limit.period if isinstance(award.limit, model.PerPeriod) else ""
         self.linear = award.decay if isinstance(award.decay, model.LinearDecay) else None

@@ -46,7 +46,7 @@ def next_crossing(rules: RuleSet, lead: Lead, at: int) -> int:
 
 
 def no_crossing_before(rules: RuleSet, lead: Lead) -> int:
-    """An instant (``Lead.crossing``) before which time alone takes the lead's total beyond no threshold; 0: it never does.
+    """``Lead.crossing``: before it, time alone takes the total beyond no threshold. 0: it never does.
 
     A cheap bound where the points are plain sums: what rises or falls does so no faster than the fastest
     rate. ``next_crossing`` is asked when the instant has come.
