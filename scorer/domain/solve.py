@@ -71,11 +71,11 @@ def no_crossing_before(rules: RuleSet, lead: Lead) -> int:
             negative -= points * exp(-rate * elapsed)
     if status == OPEN:
         room = constant + positive - rules.enter - TOLERANCE
-        if room <= 0 or not negative:
+        if room <= 0:
             return 0
         return at if negative <= room else at + int(log(negative / room) / rules.fastest)
     left = rules.exit - TOLERANCE - constant + negative
-    if left <= 0 or not positive:
+    if left <= 0:
         return 0
     return at if positive <= left else at + int(log(positive / left) / rules.fastest)
 
