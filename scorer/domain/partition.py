@@ -168,7 +168,8 @@ class LogPartition:
         lead = self._find(key)
         if lead is None:
             return False
-        if lead.milestone != self.state.milestone:
+        # A lead may be ahead: its state outlived a crash that the partition's did not.
+        if lead.milestone < self.state.milestone:
             wake = lead.wake
             self._pass_milestones(lead, key)
             self._requeue(lead, key, wake)
@@ -236,7 +237,7 @@ class LogPartition:
                     counters.skipped += 1
                     continue
                 wake = lead.wake
-                if lead.milestone != state.milestone:
+                if lead.milestone < state.milestone:
                     self._pass_milestones(lead, key)
                 if imports and door in imports:
                     step_imported(self._rules, lead, record)
@@ -352,7 +353,7 @@ class LogPartition:
             lead = self._find(key)
             if lead is None or lead.wake != due:
                 continue  # an earlier timer has taken this one's place
-            if lead.milestone != self.state.milestone:
+            if lead.milestone < self.state.milestone:
                 self._pass_milestones(lead, key)
             self.dirty[key] = lead
             if lead.touched:
