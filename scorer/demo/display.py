@@ -24,6 +24,8 @@ FULL_BAR = 60.0
 """Points that fill a bar."""
 
 BANDS = {"hot": "bold red", "warm": "yellow", "cold": "blue"}
+PARTS = {"fit": "cyan", "engagement": "magenta"}
+"""The scores that make up the total; the colours are those of the bars."""
 STAGES = {"Qualified": "bold green", "Unqualified": "red", "Open": "dim"}
 ROAD = ("7 doors", "intake", "lead.log.v1", "score", "lead.(dis)qualified.v1")
 WIDE_ROAD = (
@@ -62,7 +64,8 @@ class View:
     def _road(self, width: int) -> Text:
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(" Scorer ", "bold reverse")
-        for number, stop in enumerate(WIDE_ROAD if width >= WIDE else ROAD):
+        room = len("".join(WIDE_ROAD)) + 3 * len(WIDE_ROAD) + len(text) + 2
+        for number, stop in enumerate(WIDE_ROAD if room <= width else ROAD):
             text.append("  " if number == 0 else f" {self._arrow} ", "dim")
             text.append(stop, "bold" if stop.startswith("lead.") else "")
         text.truncate(width, overflow="ellipsis")
@@ -106,8 +109,8 @@ class View:
         table.add_column("score", width=6, justify="right", no_wrap=True)
         if wide:
             table.add_column("", width=18, no_wrap=True)
-        table.add_column("fit", width=5, justify="right", no_wrap=True)
-        table.add_column("engag.", width=6, justify="right", no_wrap=True)
+        table.add_column(Text("fit", PARTS["fit"]), width=5, justify="right", no_wrap=True)
+        table.add_column(Text("engag.", PARTS["engagement"]), width=6, justify="right", no_wrap=True)
         table.add_column("temp", width=4, no_wrap=True)
         table.add_column("stage", width=11, no_wrap=True)
         table.add_column("last did", ratio=1, no_wrap=True, overflow="ellipsis")
@@ -125,7 +128,7 @@ class View:
         yield Text(f"{row.total:.1f}", "bold")
         if wide:
             yield self._bar(row)
-        for part in ("fit", "engagement"):
+        for part in PARTS:
             yield Text(f"{row.parts.get(part, 0.0):.1f}")
         yield Text(row.band, BANDS.get(row.band, ""))
         yield Text(row.stage, STAGES.get(row.stage, ""))
@@ -136,7 +139,7 @@ class View:
         """Fit and engagement, one after the other, as far as they are positive."""
         bar = Text()
         left = 18
-        for part, style in (("fit", "cyan"), ("engagement", "magenta")):
+        for part, style in PARTS.items():
             length = min(left, round(18 * max(0.0, row.parts.get(part, 0.0)) / FULL_BAR))
             bar.append(self._block * length, style)
             left -= length

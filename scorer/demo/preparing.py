@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from scorer import rulefile, rules_apply
-from scorer.broker import Broker
+from scorer.broker import Broker, unreachable
 from scorer.demo.embedded import PARTITIONS, EmbeddedBroker
 from scorer.demo.publisher import encode
 from scorer.domain.model import encode_model
@@ -20,9 +20,17 @@ from scorer.settings import Settings
 from scorer.wire.doors import NOTHING, announce, plan, save_entry
 from scorer.wire.registry import Registry
 
-TIMEOUT = 20.0  # seconds
+LOOK, TIMEOUT = 6.0, 15.0  # seconds
 GROUPS = ("intake", "score")
 GONE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND)
+
+
+def find(bootstrap: str) -> None:
+    """Raises ``UserError`` if no Kafka answers there."""
+    try:
+        AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(timeout=LOOK)
+    except KafkaException as error:
+        raise unreachable(bootstrap, error) from error
 
 
 def make_topics(settings: Settings, embedded: EmbeddedBroker | None, say: Callable[[str], None]) -> None:

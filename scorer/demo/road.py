@@ -94,12 +94,20 @@ class Road:
         if self._kafka:
             self._start_kafka()
         elif self._given:
-            self._settle(bootstrap=self._given, topic_prefix=f"scorer-demo-{secrets.token_hex(4)}.")
-            self._stack.callback(self._remove)
+            self._use_kafka(self._given)
         else:
             self._say("starting the embedded broker")
             self._embedded = self._stack.enter_context(EmbeddedBroker())
             self._settle(bootstrap=self._embedded.bootstrap, broker_profile="embedded")
+
+    def _use_kafka(self, bootstrap: str) -> None:
+        from scorer.demo import preparing  # noqa: PLC0415 - as above
+
+        self._say(f"looking for Kafka at {bootstrap}")
+        with self._stopping.interruptible():
+            preparing.find(bootstrap)
+        self._settle(bootstrap=bootstrap, topic_prefix=f"scorer-demo-{secrets.token_hex(4)}.")
+        self._stack.callback(self._remove)
 
     def _start_kafka(self) -> None:
         from scorer.dev.kafka import KafkaCluster  # noqa: PLC0415 - only here

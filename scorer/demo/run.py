@@ -146,8 +146,8 @@ class _Show:
             watcher.poll(POLL)
             worker.check()
             self.lasted = time.monotonic() - begun
-            left = max(0.0, self._options.seconds - self.lasted)
-            self._screen.draw(f"{left // 60:.0f}:{left % 60:02.0f} left")
+            left = int(max(0.0, self._options.seconds - self.lasted))
+            self._screen.draw(f"{left // 60}:{left % 60:02} left")
 
     def _published(self) -> None:
         self._board.published(int(time.time() * 1000))

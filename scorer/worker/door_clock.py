@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from scorer.worker.door_position import DoorPosition
 
     Ends = Callable[[Iterable[TP]], Awaitable[Mapping[TP, int]]]
+    Now = Callable[[Sequence[Lane]], int | None]
     Look = Callable[[Iterable[TP]], Awaitable[Mapping[TP, tuple[int, int]]]]
 
 log = logging.getLogger(__name__)
@@ -104,18 +105,23 @@ def _by_tp(offsets: Mapping[TopicPartition, int]) -> dict[TP, int]:
 class DoorClock:
     """Knows what the last clock records said; ``tick`` writes the next ones."""
 
-    def __init__(self, ends: Ends, look: Look) -> None:
-        """``ends``: where door partitions end. ``look``: what was handed out, and the consumer's position."""
+    def __init__(self, ends: Ends, look: Look, now: Now) -> None:
+        """``ends``: where door partitions end. ``look``: what was handed out, and the consumer's position.
+
+        ``now``: ``broker_time``, or ``our_time`` for a broker that has none.
+        """
         self._ends = ends
         self._look = look
+        self._now = now
         self._told: dict[int, int] = {}  # door number -> ms
 
-    async def tick(self, doors: Sequence[DoorPosition], lanes: Sequence[Lane]) -> None:
+    async def tick(self, doors: Sequence[DoorPosition], lanes: Sequence[Lane], *, hold: bool = False) -> None:
         """Appends one clock record to each lane (those of all partitions of the log).
 
+        ``hold``: there are doors that nobody can wait for yet, so time must not go on; tell nothing.
         Raises ``CannotContinue`` when a door ends before the offset it has been read to.
         """
-        asked = _broker_time(lanes)
+        asked = self._now(lanes)
         for door in doors:
             door.settle()
         caught_up = await self._caught_up(doors) if asked is not None else []
@@ -125,7 +131,7 @@ class DoorClock:
             if asked is not None and door in caught_up:
                 at = asked if at is None else max(at, asked)
             told = self._told.get(door.number)
-            if at is not None and (told is None or at > told):
+            if at is not None and not hold and (told is None or at > told):
                 self._told[door.number] = times[door.number] = at
                 metrics.INTAKE_READ_THROUGH.labels(door.door, door.tp.partition).set(at / 1000)
         # Appended even when it says nothing: its acknowledgement tells the brokers' time.
@@ -162,7 +168,12 @@ class DoorClock:
         return {door for door in doors if door.acked >= ends[door.tp]}
 
 
-def _broker_time(lanes: Sequence[Lane]) -> int | None:
+def our_time(lanes: Sequence[Lane]) -> int:  # noqa: ARG001 - takes what broker_time takes
+    """Our own clock, ms."""
+    return int(time.time() * 1000)
+
+
+def broker_time(lanes: Sequence[Lane]) -> int | None:
     """A time (ms) that all brokers of the log have reached by their own clocks; None before they answered."""
     now = time.monotonic()
     times = []

@@ -85,7 +85,7 @@ async def starting_offsets(app: ChunkedApp, ends: DoorEnds, numbers: Mapping[TP,
         # A commit names the number it was made under, since the group outlives a door that is deleted
         # and created again. An operator's reset names none, and is obeyed.
         commit = committed.get(tp)
-        if commit is None or commit.metadata not in {"", str(number)}:
+        if commit is None or (commit.metadata or "") not in {"", str(number)}:
             continue
         where = f"{tp.topic}[{tp.partition}] has been read to offset {commit.offset}, but "
         if commit.offset > end[tp]:

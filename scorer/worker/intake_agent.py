@@ -11,29 +11,29 @@ import asyncio
 import logging
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from aiokafka.errors import CommitFailedError, IllegalGenerationError, UnknownMemberIdError
 from aiokafka.structs import OffsetAndMetadata
 from mode import Service
 
 from scorer import metrics
 from scorer.errors import UserError
 from scorer.wire.dead_letters import TOPIC as DEAD_LETTERS
-from scorer.wire.dead_letters import Reason, Rejected, dead_letter
+from scorer.wire.dead_letters import Rejected
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LOG
 from scorer.worker.batches import BatchWriter, Lane
 from scorer.worker.door_book import complete_book, new_life
-from scorer.worker.door_clock import INTERVAL, DoorClock, DoorEnds
+from scorer.worker.door_clock import INTERVAL, DoorClock, DoorEnds, broker_time, our_time
 from scorer.worker.door_position import DoorPosition, starting_offsets
+from scorer.worker.intake_dead import IntakeDeadLetters
 from scorer.worker.supervise import CannotContinue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from aiokafka.structs import ConsumerRecord
     from faust.types import TP
-    from prometheus_client import Counter
 
     from scorer.wire.intake import Accepted, Intake
     from scorer.worker.door_book import BookReader, DoorBook
@@ -43,8 +43,6 @@ log = logging.getLogger(__name__)
 
 PENDING_BYTES = 16 << 20
 """Appended and not acknowledged, at most (and a chunk): what a slow log may hold up in memory."""
-FAULTS_IN_A_ROW = 20
-"""Records in a row on which our own code fails; then the fault is not the records'."""
 EMBEDDED = "embedded"
 
 
@@ -61,31 +59,35 @@ class IntakeOwner(Service):
         books: BookReader,
         topics: Sequence[str],
         *,
+        max_dead_bytes: int,
         interval: float = INTERVAL,
     ) -> None:
-        """``topics``: the doors' names in Kafka. ``interval``: seconds between clock records."""
+        """``topics``: the doors' names in Kafka. ``interval``: seconds between clock records.
+
+        ``max_dead_bytes``: the most that a dead letter's key and value may hold together.
+        """
         super().__init__()
         self.app = app
         self._problem: str | None = "starting"
         self._intake = intake
         self._books = books
         self._topics = topics
+        self._max_dead_bytes = max_dead_bytes
         self._interval = interval
         self._prefix = app.settings.topic_prefix
         self._embedded = app.settings.broker_profile == EMBEDDED
         self._writer = BatchWriter(app.settings.bootstrap, on_error=app.fatal, client_id=app.fetching.group)
         self._ends = DoorEnds(app.settings.bootstrap)
-        self._clock = DoorClock(self._ends.ends, app.look)
+        now = our_time if self._embedded else broker_time
+        self._clock = DoorClock(self._ends.ends, app.look, now)
         self._log: list[Lane] = []
-        self._dead: list[Lane] = []
+        self._letters = IntakeDeadLetters([], 0)
         self._lanes: list[Lane] = []
         self._doors: dict[TP, DoorPosition] = {}
         self._unnumbered: set[TP] = set()
         self._book: DoorBook | None = None
         self._committing = asyncio.Lock()
-        self._last_fault: tuple[TP, int] | None = None
-        self._faults = 0
-        self._counters: dict[tuple[str, ...], Any] = {}
+        self._records = {name: metrics.INTAKE_RECORDS.labels(name) for name in map(self._door_name, topics)}
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -95,8 +97,9 @@ class IntakeOwner(Service):
         await self._writer.start()
         await self._ends.start(self._topics)
         self._log = await self._lanes_of(LOG)
-        self._dead = await self._lanes_of(DEAD_LETTERS)
-        self._lanes = [*self._log, *self._dead]
+        dead = await self._lanes_of(DEAD_LETTERS)
+        self._letters = IntakeDeadLetters(dead, self._max_dead_bytes)
+        self._lanes = [*self._log, *dead]
         self._problem = "waiting for an assignment"
 
     async def on_stop(self) -> None:
@@ -105,7 +108,12 @@ class IntakeOwner(Service):
 
     def problems(self) -> list[str]:
         """Why intake is not ready; empty when it is."""
-        return [] if self._problem is None else [f"intake: {self._problem}"]
+        if self._problem is not None:
+            return [f"intake: {self._problem}"]
+        return [
+            f"intake: {tp.topic}[{tp.partition}] has no number: run `scorer topics apply`"
+            for tp in sorted(self._unnumbered)
+        ]
 
     async def _lanes_of(self, topic: str) -> list[Lane]:
         name = self._prefix + topic
@@ -132,7 +140,7 @@ class IntakeOwner(Service):
             )
         # An embedded broker has no append times; the record's own is held back to now instead.
         latest = int(time.time() * 1000) if self._embedded else sys.maxsize
-        intake = self._intake
+        intake, letters = self._intake, self._letters
         partitions = len(self._log)
         accepted: list[list[Accepted]] = [[] for _ in self._log]
         for record in records:
@@ -142,9 +150,9 @@ class IntakeOwner(Service):
             try:
                 fact = intake(topic, record.value, received, number, record.offset)
             except Rejected as rejected:
-                self._reject(door, record, rejected.reason, rejected.detail)
+                letters.reject(door, record, rejected.reason, rejected.detail)
             except Exception as error:  # noqa: BLE001 - one record must not stop a door
-                self._fault(door, record, error)
+                letters.fault(door, record, error)
             else:
                 accepted[partition_of(fact.lead, partitions)].append(fact)
         for lane, facts in zip(self._log, accepted, strict=True):
@@ -152,37 +160,7 @@ class IntakeOwner(Service):
         for lane in self._lanes:
             lane.push()
         door.applied(chunk.end, min(last.timestamp, latest), self._lanes)
-        self._count(metrics.INTAKE_RECORDS, topic, by=len(records))
-
-    def _reject(self, door: DoorPosition, record: ConsumerRecord, reason: Reason, detail: str) -> None:
-        letter = dead_letter(
-            reason,
-            detail,
-            door.door,
-            door.tp.partition,
-            record.offset,
-            record.key,
-            record.value,
-            record.timestamp,
-        )
-        self._dead[door.number % len(self._dead)].append(letter.key, letter.value, [*letter.headers])
-        self._count(metrics.INTAKE_REJECTED, door.door, reason)
-
-    def _fault(self, door: DoorPosition, record: ConsumerRecord, error: Exception) -> None:
-        """Our own code failed: a dead letter too, but not one record after the other."""
-        in_a_row = self._last_fault == (door.tp, record.offset - 1)
-        self._last_fault = (door.tp, record.offset)
-        self._faults = self._faults + 1 if in_a_row else 1
-        if self._faults > FAULTS_IN_A_ROW:
-            raise error
-        log.error("%s[%d] offset %d: %r", *door.tp, record.offset, error, exc_info=error)
-        self._reject(door, record, Reason.ENGINE_ERROR, type(error).__name__)
-
-    def _count(self, metric: Counter, *labels: str, by: int = 1) -> None:
-        child = self._counters.get(labels)
-        if child is None:
-            child = self._counters[labels] = metric.labels(*labels)
-        child.inc(by)
+        self._records[topic].inc(len(records))
 
     # -- assignment -------------------------------------------------------------------------------
 
@@ -204,6 +182,9 @@ class IntakeOwner(Service):
             self._unnumbered = assignment - numbered.keys()
             metrics.INTAKE_UNNUMBERED.set(len(self._unnumbered))
             log.info("intake reads %d door partitions", len(positions))
+            if self._unnumbered:
+                names = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in sorted(self._unnumbered))
+                log.warning("not read, and time stands still: %s; run `scorer topics apply`", names)
 
     async def _refuse_recreated(self, book: DoorBook) -> None:
         """Offsets of a door that was created again mean other records: coordinates would repeat."""
@@ -215,16 +196,18 @@ class IntakeOwner(Service):
         self._problem = None
         return {tp: self._doors[tp].acked for tp in assignment if tp in self._doors}
 
-    def _door(self, tp: TP) -> str:
-        name: str = tp.topic.removeprefix(self._prefix)
-        return name
+    def _door_name(self, topic: str) -> str:
+        return topic.removeprefix(self._prefix)
 
     def _number(self, book: DoorBook, tp: TP) -> int | None:
-        return book.numbers.get((self._door(tp), tp.partition))
+        return book.numbers.get((self._door_name(tp.topic), tp.partition))
 
     async def _begin(self, numbers: Mapping[TP, int]) -> dict[TP, DoorPosition]:
         starts = await starting_offsets(self.app, self._ends, numbers)
-        return {tp: DoorPosition(tp, self._door(tp), numbers[tp], start) for tp, start in starts.items()}
+        return {
+            tp: DoorPosition(tp, self._door_name(tp.topic), numbers[tp], start)
+            for tp, start in starts.items()
+        }
 
     # -- acknowledgements, commits, the clock -----------------------------------------------------
 
@@ -241,10 +224,20 @@ class IntakeOwner(Service):
             if final:
                 self._doors = {}
             if offsets:
-                await self.app.commit_offsets(offsets)
+                await self._commit(offsets)
                 for tp, commit in offsets.items():
                     doors[tp].committed = commit.offset
             return bool(offsets)
+
+    async def _commit(self, offsets: Mapping[TP, OffsetAndMetadata]) -> None:
+        try:
+            await self.app.commit_offsets(offsets)
+        except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError) as error:
+            # A process that was frozen, say. Whoever has the doors now repeats what is not committed.
+            raise CannotContinue(
+                "the group has given our door partitions away: nothing was heard of this worker for longer"
+                f" than the session timeout ({self.app.settings.session_timeout:g} s)"
+            ) from error
 
     @Service.task
     async def _keep_time(self) -> None:
@@ -255,7 +248,9 @@ class IntakeOwner(Service):
             try:
                 await self._watch_doors()
                 if self._doors:
-                    await self._clock.tick(list(self._doors.values()), self._log)
+                    # A partition that is not announced holds nobody's clock back, so we have to.
+                    hold = bool(self._unnumbered)
+                    await self._clock.tick(list(self._doors.values()), self._log, hold=hold)
                 metrics.INTAKE_PENDING_BYTES.set(self._writer.pending_bytes)
             except Exception as error:  # noqa: BLE001
                 self.app.fatal(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scorer.wire.intake import Intake
-from scorer.wire.registry import Registry
+from scorer.wire.registry import DEAD_LETTERS, Registry
 from scorer.worker.door_book import KafkaBookReader
 from scorer.worker.door_clock import INTERVAL
 from scorer.worker.intake_agent import IntakeOwner
@@ -40,6 +40,9 @@ def build_intake_app(
     intake = Intake(settings.lead_secret, registry.max_log_bytes, registry)
     books = books or KafkaBookReader(settings, registry)
     topics = [door.full_name(settings.topic_prefix) for door in registry.doors]
-    app.own(IntakeOwner(app, intake, books, topics, interval=clock_interval))
+    # Less what its headers take, generously.
+    max_dead_bytes = int(registry.topics[DEAD_LETTERS].config["max.message.bytes"]) - 8 * 1024
+    owner = IntakeOwner(app, intake, books, topics, max_dead_bytes=max_dead_bytes, interval=clock_interval)
+    app.own(owner)
     app.consume("intake", topics)
     return app

@@ -29,7 +29,7 @@ class Limits:
     """Decoded leads kept per partition and generation of the cache."""
     unsaved_leads: int = 100_000
     """Changed leads in memory, over all partitions, beyond which nothing more is fetched."""
-    overlap: int = 2
+    overlap: int = 4
     """Partitions that are made durable at the same time."""
     silence: float = 3.0
     """Seconds without a ``tick`` after which it is uncertain whether the group still counts us in."""

@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
 INTAKE, SCORE = "intake", "score"
 
+# Ours are those that Faust logs under for the classes derived from its own.
+CHATTY = (
+    "aiokafka",
+    "faust",
+    "mode",
+    "scorer.worker.chunk_consumer",
+    "scorer.worker.consumer_thread",
+    "scorer.worker.transport",
+)
+
 # Python's collector looks through the leads in memory again and again; at these thresholds it costs a
 # twentieth, and reference counting frees nearly everything here anyway.
 GC_THRESHOLDS = (50_000, 50, 1000)
@@ -72,6 +82,6 @@ def run(
 ) -> None:
     """``run_worker`` on an event loop of its own, with logging set up."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("aiokafka", "faust", "mode"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     asyncio.run(run_worker(settings, parts, from_log_start=from_log_start, tell=tell))

@@ -57,6 +57,7 @@ class ScoreAgent:
         self._limits = limits or Limits()
         self._owned: dict[int, Owned] = {}
         self._slots = asyncio.Semaphore(self._limits.overlap)
+        self._turn = asyncio.Lock()
         self._settled = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
         self._accepting = False  # between a completed assignment and the final checkpoint
@@ -212,6 +213,8 @@ class ScoreAgent:
 
     async def _checkpoint(self, owned: Owned) -> Done | None:
         async with self._slots, owned.lock:
+            async with self._turn:
+                await asyncio.sleep(0)  # records are applied between two partitions' cuts
             began = self._clock()
             partition = owned.partition
             done = await checkpoint(

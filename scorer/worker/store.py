@@ -6,14 +6,14 @@ or not at all, so after a crash the store stands at ``meta.next`` of the changel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Final
 
 import msgspec
 
 from scorer.worker.cut import RULES, SYSTEM, epoch_of, read_stamp, rules_version
-from scorer.worker.ports import Batch, Incoming, KeyValue
+from scorer.worker.ports import Batch, Header, Incoming, KeyValue
 
 # Key spaces. System keys begin with a zero byte and lead ids don't, so both can stand under one letter.
 _STATE: Final = b"k"
@@ -151,40 +151,64 @@ class Store:
         partition: its key keeps its value and is remembered in ``ignored``.
         """
         meta = self._begun()
-        epoch, fence = meta.epoch, meta.fence
+        epoch = written = meta.epoch
+        headers: Sequence[Header] | None = None
         batch = self._disk.batch()
-        put, delete = batch.put, batch.delete
         newest: dict[bytes, bytes | None] = {}
         ignored = self._ignored
         for record in records:
             key = record.key
             if key is None:
                 continue  # no worker writes such a record
-            written = epoch_of(record.headers)
+            if record.headers != headers:
+                headers = record.headers
+                written = epoch_of(headers)
             if written < epoch or not written:
                 ignored.add(key)
-                put(_IGNORED + key, b"")
+                batch.put(_IGNORED + key, b"")
                 continue
             epoch = written
             newest[key] = record.value
             if key in ignored:
                 ignored.remove(key)
-                delete(_IGNORED + key)
-        for key, value in newest.items():
-            if key[:1] != SYSTEM:
-                wake = 0
-                if value is not None:
-                    wake, applied = read_stamp(value)
-                    fence = max(fence, applied)
-                self._index(batch, key, wake)
+                batch.delete(_IGNORED + key)
+        fence = max(meta.fence, self._take_in(batch, newest))
+        self.meta = Meta(following, epoch, fence, meta.changelog)
+        batch.put(_META, _encode_meta(self.meta))
+        self._loose = True
+        self._disk.write(batch, log=False)
+
+    def _take_in(self, batch: Batch, values: Mapping[bytes, bytes | None]) -> int:
+        """Leads, system keys, and a timer in place of the one before; returns the highest fence."""
+        put, delete, pack = batch.put, batch.delete, _due.pack
+        known, full = self._wakes, KNOWN_WAKES
+        fence = -1
+        for key, value in values.items():
             if value is None:
                 delete(_STATE + key)
             else:
                 put(_STATE + key, value)
-        self.meta = Meta(following, epoch, fence, meta.changelog)
-        put(_META, _encode_meta(self.meta))
-        self._loose = True
-        self._disk.write(batch, log=False)
+            if key[:1] == SYSTEM:
+                continue
+            wake, applied = (0, -1) if value is None else read_stamp(value)
+            fence = max(fence, applied)
+            before = known.get(key)
+            if before is None:
+                before = 0 if self._complete else self._stored_wake(key)
+            if before != wake:
+                if before:
+                    delete(_TIMER + pack(before) + key)
+                if wake:
+                    put(_TIMER + pack(wake) + key, b"")
+            if len(known) < full or key in known:
+                known[key] = wake
+            else:
+                self._complete = False
+        return fence
+
+    def _stored_wake(self, key: bytes) -> int:
+        stored = self.get(key)
+        return 0 if stored is None else int(read_stamp(stored)[0])
 
     def finish(self) -> None:
         """Everything absorbed is on disk when this returns: must come before the next ``persist``."""
@@ -192,24 +216,6 @@ class Store:
         if self._loose:
             self._disk.flush()
             self._loose = False
-
-    def _index(self, batch: Batch, key: bytes, wake: int) -> None:
-        known = self._wakes
-        before = known.get(key)
-        if before is None:
-            before = 0
-            if not self._complete:
-                stored = self.get(key)
-                before = read_stamp(stored)[0] if stored is not None else 0
-        if before != wake:
-            if before:
-                batch.delete(_TIMER + _due.pack(before) + key)
-            if wake:
-                batch.put(_TIMER + _due.pack(wake) + key, b"")
-        if len(known) < KNOWN_WAKES or key in known:
-            known[key] = wake
-        else:
-            self._complete = False
 
     def _begun(self) -> Meta:
         if self.meta is None:

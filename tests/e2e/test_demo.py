@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
@@ -20,7 +21,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from scorer.demo.run import Options, run
 from scorer.dev.kafka import KafkaCluster
+from scorer.errors import UserError
 
 BEGINS = 60.0
 """Seconds within which a demonstration has to begin, also on a busy machine."""
@@ -37,7 +40,7 @@ class Demo:
     def __init__(self, folder: Path, *arguments: str, columns: int = 0, rows: int = 0) -> None:
         self.folder = folder
         self.figures = folder.parent / "figures.jsonl"
-        self.output = ""
+        self._said = b""
         self._controller, terminal = pty.openpty() if columns else os.pipe()
         if columns:
             ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -69,7 +72,11 @@ class Demo:
                 return
             if not block:
                 return
-            self.output += block.decode("utf-8", "replace")
+            self._said += block
+
+    @property
+    def output(self) -> str:
+        return self._said.decode("utf-8", "replace")
 
     def await_output(self, text: str, seconds: float = BEGINS) -> None:
         self._until(lambda: re.search(text, self.output) is not None, f"to say {text}", seconds)
@@ -237,3 +244,20 @@ def test_on_somebodys_kafka_its_topics_are_removed_again(
         time.sleep(0.1)
     groups = client.list_consumer_groups().result(10).valid
     assert not [group.group_id for group in groups if group.group_id.startswith("scorer-demo-")]
+
+
+def test_a_rule_file_with_mistakes_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("model: Mine\nqualify: {enter: above ten}\n")
+    with pytest.raises(UserError, match=r"(?s)rules\.yaml.*above ten") as caught:
+        run(Options(5.0, rules), time.monotonic())
+    assert caught.value.exit_code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["rules.yaml"]
+
+
+def test_a_kafka_that_is_not_there_is_told_of(demo: Callable[..., Demo]) -> None:
+    running = demo("--bootstrap", "127.0.0.1:1")
+    running.end(1)
+    assert "Kafka at 127.0.0.1:1" in running.output
+    running.assert_nothing_left()

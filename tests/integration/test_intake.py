@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from faust.types import TP
 
 from scorer import rules_apply
@@ -175,6 +176,26 @@ async def test_garbage_on_every_door_becomes_dead_letters_and_stops_nothing(sett
     assert ids_in(settings) == good | {"afterwards"}
 
 
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_publishers_may_compress(settings: Settings, codec: str) -> None:
+    prepare(settings)
+    publisher = Publisher(settings, **{"compression.type": codec, "message.max.bytes": 10_000_000})
+    for n in range(100):
+        publisher.send(PAGE, event(PAGE, f"lead-{n}"))
+    # Compressed it is small enough for a door; as it is, no topic takes it.
+    publisher.send(PAGE, b"x" * 4_000_000, key="k")
+    publisher.flush()
+    async with intake_here(settings):
+        await eventually(lambda: len(list(facts(read_log(settings)))) == 100)
+        await eventually(lambda: end_of(settings, DEAD_LETTERS) == 1)
+    (letter,) = read_dead_letters(settings)
+    assert letter.origin.reason is Reason.NOT_JSON
+    assert letter.key == b"k"
+    assert letter.value is not None
+    assert 1 << 20 < len(letter.value) < 4_000_000
+    assert letter.headers["cut"] == b"1 4000000"
+
+
 # -- the clock ------------------------------------------------------------------------------------
 
 
@@ -263,6 +284,35 @@ async def test_the_clock_waits_for_partitions_that_a_door_grows(settings: Settin
     assert {fact.door for _, fact in facts(read_log(settings))} >= new
 
 
+async def test_a_partition_without_a_number_waits_for_it(settings: Settings) -> None:
+    prepare(settings)
+    # Somebody grows a door with a tool of their own: nobody has announced the new partition.
+    client = AdminClient({"bootstrap.servers": settings.bootstrap})
+    for grown in client.create_partitions([NewPartitions(settings.topic_prefix + PAGE, 5)]).values():
+        grown.result(20)
+    publisher = Publisher(settings)
+    async with intake_here(settings, clock_interval=0.1) as owner:
+        await eventually(lambda: TP(settings.topic_prefix + PAGE, 4) in owner._unnumbered)
+        assert "scorer topics apply" in owner.problems()[0]
+        publisher.send(PAGE, event(PAGE, id="numbered"), partition=0)
+        for n in range(100):
+            publisher.send(PAGE, event(PAGE, id=f"early-{n}"), partition=4)
+        publisher.flush()
+        await eventually(lambda: "numbered" in ids_in(settings))
+        await asyncio.sleep(0.5)  # several ticks
+        assert ids_in(settings) == {"numbered"}
+        assert set(examine(read_log(settings)).clocks.values()) == {0}
+        numbers = door_numbers(await asyncio.to_thread(make_topics, settings))
+        await eventually(lambda: len(ids_in(settings)) == 101)
+        assert owner.problems() == []
+        last = max(fact.received for _, fact in facts(read_log(settings)))
+        await eventually(lambda: min(examine(read_log(settings)).clocks.values()) > last)
+    found = [fact for _, fact in facts(read_log(settings)) if fact.id.startswith("early")]
+    assert {fact.door for fact in found} == {numbers[PAGE, 4]}
+    assert sorted(fact.offset for fact in found) == list(range(100))
+    assert examine(read_log(settings)).ahead == []
+
+
 async def test_open_transactions_hold_the_clock_and_their_markers_do_not(settings: Settings) -> None:
     prepare(settings)
     topic = settings.topic_prefix + PAGE
@@ -339,16 +389,12 @@ def test_a_door_created_again_stops_the_worker_until_it_has_a_new_generation(
 
 def _create_again(client: AdminClient, settings: Settings) -> None:
     """With the old settings, by somebody who does not know better."""
-    from confluent_kafka.admin import NewTopic
-
     topic = NewTopic(settings.topic_prefix + PAGE, 4, config=REGISTRY.topics[PAGE].config)
     for created in client.create_topics([topic]).values():
         created.result(20)
 
 
 def test_expired_records_that_were_not_read_stop_the_worker(settings: Settings, tmp_path: Path) -> None:
-    from confluent_kafka import TopicPartition
-
     prepare(settings)
     publisher = Publisher(settings)
     with IntakeProcess(settings, tmp_path) as worker:
@@ -392,15 +438,19 @@ def test_kill_9_loses_nothing_and_repeats_only_coordinates(settings: Settings, t
     def in_log() -> int:
         return end_of(settings, LOG)
 
-    for _ in range(3):
+    def worker_process(**environment: str) -> IntakeProcess:
+        # With a name of its own it is back in the group at once, as a restarted worker should be.
+        return IntakeProcess(settings, tmp_path, SCORER_INSTANCE="intake-1", **environment)
+
+    for _ in range(2):
         publish(4_000)
         before = in_log()
         # Commits are rare, so that a kill always finds records that are in the log and not committed.
-        with IntakeProcess(settings, tmp_path, SCORER_CHECKPOINT_INTERVAL="60") as worker:
+        with worker_process(SCORER_CHECKPOINT_INTERVAL="60") as worker:
             worker.wait_for(lambda before=before: in_log() > before + 500)
             worker.kill()
     publish(100)
-    with IntakeProcess(settings, tmp_path) as worker:
+    with worker_process() as worker:
         worker.wait_ready()
         worker.wait_for(lambda: ids_in(settings) >= sent)
         worker.stop()
@@ -414,7 +464,7 @@ def test_kill_9_loses_nothing_and_repeats_only_coordinates(settings: Settings, t
         same[fact.id].add((fact.door, fact.offset, written.partition, encode_record(fact)))
     assert all(len(copies) == 1 for copies in same.values())
     # A clean stop has committed everything.
-    with IntakeProcess(settings, tmp_path) as worker:
+    with worker_process() as worker:
         worker.wait_ready()
         publish(1)
         worker.wait_for(lambda: ids_in(settings) >= sent)

@@ -16,7 +16,9 @@ from tests.reference.log import Entry
 class Case:
     """``cuts``: chunks end in front of these offsets, and there the machine restarts or sweeps, or both."""
 
-    def __init__(self, log: list[Entry], cuts: list[int], *, restart: bool = False, sweep: bool = False) -> None:
+    def __init__(
+        self, log: list[Entry], cuts: list[int], *, restart: bool = False, sweep: bool = False
+    ) -> None:
         self.log = log
         self.cuts = cuts
         self.restart = restart
@@ -35,13 +37,14 @@ class Case:
         return Machine().run(self.log, self.cuts, restart=self.restart, sweep=self.sweep).sweep()
 
 
-def draw_case(dice: Dice, *, imports: bool = False, rules: bool = False) -> Case:
+def draw_case(dice: Dice, *, imports: bool = False, prices: bool = False, rules: bool = False) -> Case:
     scale = draw_scale(dice)
-    log = draw_story(dice, scale, draw_model(dice, scale), imports=imports, rules=rules)
+    log = draw_story(dice, scale, draw_model(dice, scale), imports=imports, prices=prices, rules=rules)
     cuts = sorted(dice.number(1, len(log)) for _ in range(dice.number(0, 3)))
     return Case(log, cuts, restart=dice.chance(50), sweep=dice.chance(50))
 
 
 @st.composite
-def cases(draw: DrawFn, *, imports: bool = False, rules: bool = False) -> Case:
-    return draw_case(drawn(draw), imports=imports, rules=rules)
+def cases(draw: DrawFn, *, imports: bool = False, prices: bool = False, rules: bool = False) -> Case:
+    """With brackets of imported history; with rule sets that change points, or everything."""
+    return draw_case(drawn(draw), imports=imports, prices=prices, rules=rules)

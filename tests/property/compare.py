@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
+import traceback
+from dataclasses import dataclass
 from math import fsum, isclose
 
 import msgspec
 
 from tests.property import show
+from tests.property.cases import Case
 from tests.property.machine import Machine
+from tests.property.shrink import shrink
+from tests.property.stories import sensible
+from tests.reference.crossing import NearTieError
 from tests.reference.lead import windows
 from tests.reference.log import Entry
 from tests.reference.oracle import Oracle
 from tests.reference.told import ROUNDING, differences, milliseconds
 
 DAY = 86_400_000
+
+
+@dataclass
+class Verdict:
+    oracle: Oracle
+    found: list[str]
+    """What engine and oracle disagree about, in words; the oracle's version first."""
+
+    @property
+    def kind(self) -> str:
+        """Coarse, so that a case can be made smaller and still be the same disagreement."""
+        words = ("raised", "outcome", "total", "ledger", "clock", "band", "stage")
+        return next((word for word in words if word in "".join(self.found[:1])), "")
+
+
+def compare(case: Case) -> Verdict:
+    """Raises ``NearTieError`` where doubles can't decide."""
+    oracle = told_by_oracle(case.log)
+    try:
+        return Verdict(oracle, disagreements(oracle, case.run()))
+    except Exception:  # noqa: BLE001 - whatever the engine raises is a finding
+        return Verdict(oracle, ["raised: " + traceback.format_exc()])
+
+
+def smallest(case: Case, kind: str) -> str:
+    """A small case with a disagreement of the same kind, and that disagreement, as text."""
+
+    def fails(other: Case) -> bool:
+        try:
+            return sensible(other.log) and compare(other).kind == kind
+        except (NearTieError, LookupError, TypeError, ValueError):
+            return False  # no sense left in it
+
+    small = shrink(case, fails)
+    return "\n".join([repr(small), "oracle first, engine second:", *compare(small).found])
 
 
 def told_by_oracle(log: list[Entry]) -> Oracle:
@@ -55,7 +96,9 @@ def _points(name: str, at: int, oracle: Oracle, machine: Machine) -> list[str]:
     for score in oracle.model.scores:
         value = fsum(line.value for line in lines if line.score == score.name)
         if not _near(value, wanted.scores[score.name][0] * score.weight):
-            found.append(f"{name} at {show.clock_time(at)}: {score.name} {wanted.scores[score.name][0]}, ledger {lines}")
+            found.append(
+                f"{name} at {show.clock_time(at)}: {score.name} {wanted.scores[score.name][0]}, {lines}"
+            )
     return found
 
 

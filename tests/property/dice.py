@@ -28,7 +28,9 @@ class Dice:
     def some(self, least: int, most: int, choices: Sequence[T]) -> tuple[T, ...]:
         """Different ones, ``least`` to ``most`` of them."""
         left = list(choices)
-        return tuple(left.pop(self._below(len(left))) for _ in range(self.number(least, min(most, len(left)))))
+        return tuple(
+            left.pop(self._below(len(left))) for _ in range(self.number(least, min(most, len(left))))
+        )
 
     def chance(self, percent: int) -> bool:
         return self._below(100) >= 100 - percent

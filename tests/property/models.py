@@ -39,6 +39,7 @@ from scorer.domain.model import (
 )
 from scorer.domain.model import Any as AnyOf
 from tests.property.dice import Dice
+from tests.reference.lead import watches
 
 SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
 TYPES = ("email.opened", "email.clicked", "page.viewed", "booking.created")
@@ -150,6 +151,28 @@ def reprice(dice: Dice, model: Model) -> Model:
     )
 
 
+def redefine(dice: Dice, scale: Scale, model: Model) -> Model:
+    """Another model altogether, in the same zone; never one that counts further back than ``model`` kept."""
+    new = msgspec.structs.replace(
+        draw_model(dice, scale),
+        time_zone=model.time_zone,
+        grace=model.grace,
+        dedupe=model.dedupe,
+        objects=model.objects,
+    )
+    kept, wanted = _counts(model), _counts(new)
+    further = any(wanted[matcher] > kept[matcher] for matcher in wanted.keys() & kept.keys())
+    return reprice(dice, model) if further else new
+
+
+def _counts(model: Model) -> dict[Matcher, int]:
+    found: dict[Matcher, int] = {}
+    for window in watches(model):
+        count = window.count if isinstance(window, Recent) else 1
+        found[window.matcher] = max(count, found.get(window.matcher, 0))
+    return found
+
+
 def _repriced(dice: Dice, points: Points) -> Points:
     match points:
         case Fixed():
@@ -221,7 +244,7 @@ def _decay(dice: Dice, scale: Scale) -> Decay | None:
     kind = dice.one("none", "linear") if scale.exact else dice.one("none", "half", "half", "half", "linear")
     match kind:
         case "half":
-            return HalfLife(dice.one(*scale.times(3, 10, 25, 100)))
+            return HalfLife(dice.one(*scale.times(3, 10, 25, 100, 10_000)))
         case "linear":
             share = dice.one(0.25, 0.5, 1.0) if scale.exact else dice.one(0.1, 0.25, 1 / 3)
             return LinearDecay(share, dice.number(1, 3))
@@ -241,7 +264,9 @@ def _leaf(dice: Dice, scale: Scale, segments: list[str]) -> Condition:
         case "absent":
             return Absent(_matcher(dice, list(TYPES)), dice.one(*scale.times(1, 3, 10, 40)))
         case "recent":
-            return Recent(_matcher(dice, list(TYPES)), dice.one(*scale.times(1, 3, 10, 40)), dice.number(1, 3))
+            return Recent(
+                _matcher(dice, list(TYPES)), dice.one(*scale.times(1, 3, 10, 40)), dice.number(1, 3)
+            )
         case "segment":
             return InSegment(dice.one(*segments))
         case _:

@@ -25,7 +25,8 @@ def entry(one: Entry) -> str:
         case About(lead, fact):
             door = f"door {fact.door} offset {fact.offset}" if fact.door else "no door"
             properties = ", ".join(f"{name}={value!r}" for name, value in fact.properties.items())
-            return f"{clock_time(fact.time)}  {lead}  {fact.type}  {properties}  [{door}, {fact.digest.hex()[:6]}]"
+            what = f"{lead}  {fact.type}  {properties}"
+            return f"{clock_time(fact.time)}  {what}  [{door}, {fact.digest.hex()[:6]}]"
         case ReadThrough(times):
             return "clock  " + "  ".join(f"door {door}: {clock_time(time)}" for door, time in times.items())
         case InForce(version, model_):

@@ -58,7 +58,9 @@ def _without_a_rule(log: list[Entry]) -> Iterator[list[Entry]]:
     for name in PARTS:
         for place in range(min(len(getattr(model, name)) for model in models)):
             yield [
-                InForce(entry.version, _cut(entry.model, name, place)) if isinstance(entry, InForce) else entry
+                InForce(entry.version, _cut(entry.model, name, place))
+                if isinstance(entry, InForce)
+                else entry
                 for entry in log
             ]
 

@@ -11,7 +11,7 @@ import msgspec
 from scorer.domain.model import Model
 from scorer.domain.record import NO_DOOR, PROFILE_UPDATED, Door, Doors, Fact, ImportBegin, ImportEnd
 from tests.property.dice import Dice
-from tests.property.models import DAY, HOUR, TYPES, Scale, reprice
+from tests.property.models import DAY, HOUR, TYPES, Scale, redefine, reprice
 from tests.reference.log import About, Entry, InForce, ReadThrough
 
 STARTS = (
@@ -147,10 +147,18 @@ class Telling:
 STEPS = ("fact",) * 6 + ("clock",) * 4 + ("again", "jump", "burst")
 
 
-def draw_story(dice: Dice, scale: Scale, model: Model, *, imports: bool = False, rules: bool = False) -> list[Entry]:
-    """``imports``: with brackets of history; ``rules``: with rule sets that change points only."""
+def draw_story(
+    dice: Dice,
+    scale: Scale,
+    model: Model,
+    *,
+    imports: bool = False,
+    prices: bool = False,
+    rules: bool = False,
+) -> list[Entry]:
+    """``imports``: brackets of history; ``prices``: rule sets that change points, ``rules``: anything."""
     telling = Telling(dice, scale, dice.number(1, 3), dice.one(*STARTS), [DOORS, InForce(1, model)])
-    steps = STEPS + ("bracket",) * imports + ("rules",) * rules
+    steps = STEPS + ("bracket",) * imports + ("prices",) * prices + ("rules",) * rules
     version = 1
     for _ in range(dice.number(3, 30)):
         match dice.one(*steps):
@@ -169,9 +177,12 @@ def draw_story(dice: Dice, scale: Scale, model: Model, *, imports: bool = False,
                 telling.burst()
             case "bracket":
                 telling.bracket()
-            case "rules":
-                version += dice.one(1, 1, 2, 0)
-                telling.log.append(InForce(version, reprice(dice, model)))
+            case "prices" | "rules" as change:
+                step = dice.one(1, 1, 2, 0)
+                other = reprice(dice, model) if change == "prices" else redefine(dice, scale, model)
+                version += step
+                telling.log.append(InForce(version, other))
+                model = other if step else model
     if not dice.chance(25):
         telling.wait(40, 400, 2000)
         telling.now += DAY if scale.unit < HOUR else 0
@@ -180,7 +191,7 @@ def draw_story(dice: Dice, scale: Scale, model: Model, *, imports: bool = False,
 
 
 def sensible(log: list[Entry]) -> bool:
-    """Whether ``draw_story`` could have told it: imported facts in brackets, no live ones of their leads there."""
+    """Imported facts in brackets only, and no live ones of their leads there: as ``draw_story`` tells."""
     inside = False
     touched: set[str] = set()
     for entry in log:

@@ -1,4 +1,4 @@
-"""How a log is read changes nothing: chunks, restarts, sweeps, other leads. Byte for byte, and bit for bit."""
+"""How a log is read changes nothing: chunks, restarts, sweeps, other leads. Outcomes byte for byte."""
 
 from __future__ import annotations
 

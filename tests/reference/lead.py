@@ -37,7 +37,7 @@ class Lead:
     starts: dict[str, int] = field(default_factory=dict)
     """Award id -> place in the history before which it counts nothing (its definition changed there)."""
     watched: dict[Matcher, tuple[int, int]] = field(default_factory=dict)
-    """Matcher of windows that a later rule set brought -> (place in the history, ms) from which it is watched."""
+    """Matcher of windows that a later rule set brought -> (place in the history, ms) where it starts."""
     status: Status = "open"
     disqualified_by: str = ""
     segments: set[str] = field(default_factory=set)
@@ -116,6 +116,11 @@ class Lead:
 def conditions(model: Model) -> list[Condition]:
     """What a lead is evaluated by; a band is read when something else has been judged."""
     return [one.when for one in (*model.segments, *model.standings, *model.disqualifications)]
+
+
+def watches(model: Model) -> list[Recent | Absent]:
+    """All windows of a model, those of the bands included."""
+    return windows([*conditions(model), *(band.when for band in model.bands)])
 
 
 def windows(items: Iterable[Condition]) -> list[Recent | Absent]:

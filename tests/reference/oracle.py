@@ -1,4 +1,4 @@
-"""The oracle: the lead log in, outcomes out. Follows design.md's sentences; README.md says where it had to choose."""
+"""The oracle: the lead log in, outcomes out. README.md says what it takes the invariants to mean."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from scorer.domain.model import Award, FirstLater, Fixed, Model, PerUnit, Table
 from scorer.domain.record import NO_DOOR, Doors, Fact, ImportBegin, ImportEnd
 from tests.reference.crossing import Totals
-from tests.reference.lead import Happening, Lead, conditions, windows
+from tests.reference.lead import Happening, Lead, watches
 from tests.reference.log import About, Entry, InForce, ReadThrough
 from tests.reference.points import Sum, grants
 from tests.reference.told import Told
@@ -70,7 +70,7 @@ class Oracle:
 
     def _rules(self, version: int, model: Model) -> None:
         before = {award.id: _granting(award) for award in self.model.awards}
-        watched = {window.matcher for window in windows(conditions(self.model))}
+        watched = {window.matcher for window in watches(self.model)}
         self.rules_version, self.model = version, model
         names = {segment.name for segment in model.segments}
         rules = {rule.id for rule in model.disqualifications}
@@ -80,7 +80,7 @@ class Oracle:
                     lead.starts[award.id] = len(lead.history)
             lead.segments &= names
             lead.clock = max(lead.clock, self.safe)
-            for window in windows(conditions(model)):
+            for window in watches(model):
                 if window.matcher not in watched:
                     lead.watched[window.matcher] = len(lead.history), self.safe
             if lead.status == "disqualified" and lead.disqualified_by not in rules:
@@ -197,7 +197,9 @@ class Oracle:
         lead.number += 1
         points = self._totals(lead).at(lead.clock)
         parts = {name: value for name, (value, _) in points.scores.items()}
-        told = Told(lead.id, lead.number, kind, lead.clock, reason, cause, self.band(lead), points.total[0], parts)
+        told = Told(
+            lead.id, lead.number, kind, lead.clock, reason, cause, self.band(lead), points.total[0], parts
+        )
         self.outcomes.append(told)
 
     def band(self, lead: Lead) -> str:

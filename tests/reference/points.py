@@ -1,4 +1,4 @@
-"""Grants from a lead's history, and what they are worth at an instant: plain formulas, every grant by itself."""
+"""Grants from a lead's history, and what they are worth at an instant: each by itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from scorer.domain.model import (
     Award,
-    Fixed,
     FirstLater,
+    Fixed,
     HalfLife,
     Limit,
     LinearDecay,
@@ -145,7 +145,9 @@ def between(model: Model, made: list[Grant], standing: set[str], start: int, end
     parts: dict[str, list[Span]] = {score.name: [] for score in model.scores}
     for award in model.awards:
         mine = [grant for grant in made if grant.rule == award.id]
-        value = add(_sorted(worth(model, award, grant, start), worth(model, award, grant, end)) for grant in mine)
+        value = add(
+            _sorted(worth(model, award, grant, start), worth(model, award, grant, end)) for grant in mine
+        )
         if award.cap is not None and award.cap >= 0:
             value = clamp(value, award.cap, None)
         elif award.cap is not None:

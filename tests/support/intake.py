@@ -251,12 +251,13 @@ class Letter(NamedTuple):
     origin: Origin
     key: bytes | None
     value: bytes | None
+    headers: dict[str, bytes]
 
 
 def read_dead_letters(settings: Settings) -> list[Letter]:
     broker = Broker(settings)
     return [
-        Letter(origin(stored.headers.items()), stored.key, stored.value)
+        Letter(origin(stored.headers.items()), stored.key, stored.value, stored.headers)
         for partition, wanted in broker.ranges(DEAD_LETTERS).items()
         for stored in broker.read(DEAD_LETTERS, partition, wanted, headers=True)
     ]

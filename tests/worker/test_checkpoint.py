@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+import msgspec
 import pytest
 
 from scorer.domain.partition import FAULTS_IN_A_ROW
@@ -111,6 +112,23 @@ async def test_a_score_view_goes_out_at_most_once_per_lead_and_checkpoint() -> N
         keys = [record.key for record in cluster.records(SCORE, 0)[before:]]
         assert keys
         assert len(keys) == len(set(keys))
+
+
+async def test_no_view_reads_a_lead_by_rules_that_it_has_not_adopted() -> None:
+    cluster = Cluster()
+    publish(cluster, LOG_)
+    process = Process(cluster, Disks())
+    await process.start()
+    change = [n for n, (_, value) in enumerate(LOG_[0]) if value[:2] == b"\x94\x03"][1]
+    process.feed(count=change + 1)
+    await process.agent.checkpoint()
+    assert not cluster.records(SCORE, 0)
+    await process.finish()
+    views = {record.key: msgspec.json.decode(record.value or b"") for record in cluster.records(SCORE, 0)}
+    assert set(views) == set(one_pass(LOG_[0]).leads)
+    assert {view["data"]["rules"] for view in views.values()} == {
+        process.agent.partitions[0].machine.rules.fingerprint
+    }
 
 
 async def test_rule_sets_that_no_lead_needs_are_deleted_after_the_cut_that_drops_them() -> None:
@@ -454,3 +472,19 @@ async def test_outcomes_of_all_leads_reach_kafka_in_their_order() -> None:
             (o.key, o.value) for o in wanted if o.topic == topic
         )
     assert dead(cluster) == dead_of(one_pass(LOG_[0]).dead)
+
+
+async def test_a_lead_of_the_older_generation_is_not_decoded_again() -> None:
+    cluster = Cluster()
+    publish(cluster, LOG_)
+    process = Process(cluster, Disks(), limits=Limits(cache_leads=100))
+    await process.start()
+    process.feed(count=100)
+    await process.agent.checkpoint()
+    partition = process.agent.partitions[0]
+    before = dict(partition.machine.leads)
+    assert before
+    partition.cache_leads = 0
+    partition.trim()
+    assert not partition.machine.leads
+    assert all(partition.machine.get(key) is lead for key, lead in before.items())

@@ -12,7 +12,7 @@ from faust.types import TP
 from scorer.domain import clock
 from scorer.domain.record import Clock, decode_record
 from scorer.worker.batches import Written
-from scorer.worker.door_clock import DoorClock
+from scorer.worker.door_clock import DoorClock, broker_time
 from scorer.worker.door_position import DoorPosition
 from scorer.worker.supervise import CannotContinue
 
@@ -47,7 +47,7 @@ class World:
         self.page = DoorPosition(PAGE, "activity.page.v1", 7, 0)
         self.end: dict[TP, int] | Exception = {EMAIL: 10, PAGE: 0}
         self.looked: dict[TP, tuple[int, int]] = {}
-        self.clock = DoorClock(self._ends, self._look)
+        self.clock = DoorClock(self._ends, self._look, broker_time)
 
     async def _ends(self, tps: Iterable[TP]) -> dict[TP, int]:
         if isinstance(self.end, Exception):
@@ -57,9 +57,9 @@ class World:
     async def _look(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
         return {tp: self.looked[tp] for tp in tps if tp in self.looked}
 
-    async def tick(self) -> dict[int, int]:
+    async def tick(self, *, hold: bool = False) -> dict[int, int]:
         """One tick; returns what it told every partition."""
-        await self.clock.tick([self.email, self.page], self.lanes)
+        await self.clock.tick([self.email, self.page], self.lanes, hold=hold)
         told = [decode_record(lane.records[-1]) for lane in self.lanes]
         assert told[0] == told[1]
         assert isinstance(told[0], Clock)
@@ -80,6 +80,12 @@ async def test_a_backlog_holds_its_door_back_and_no_other() -> None:
     world = World()
     world.end = {EMAIL: 11, PAGE: 0}
     assert (await world.tick()).keys() == {7}
+
+
+async def test_time_stands_still_while_there_are_doors_that_nobody_waits_for() -> None:
+    world = World()
+    assert await world.tick(hold=True) == {}
+    assert (await world.tick()).keys() == {1, 7}
 
 
 async def test_a_door_with_a_backlog_is_at_its_last_acknowledged_record() -> None:

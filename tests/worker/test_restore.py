@@ -389,8 +389,8 @@ async def test_a_local_store_of_another_changelog_is_wiped() -> None:
     cluster.recreate(CHANGELOG)
     cluster.commits.clear()
     others = Disks()
-    for generation in range(2, 5):
-        await scored(cluster, others, 60, generation)
+    for generation, count in enumerate((250, 5, 5, 5), 2):
+        await scored(cluster, others, count, generation)
     assert cluster.end(CHANGELOG, 0) > stood
     process = await restarted(cluster, disks)
     await process.finish()
@@ -493,3 +493,53 @@ def test_a_fake_disk_loses_what_was_not_flushed() -> None:
     disk.write(batch, log=False)
     disk.crash()
     assert disk.get(b"a") is None
+
+
+async def test_a_sweep_leaves_leads_alone_that_are_ahead_of_the_cut() -> None:
+    """Torn: some leads know rules that come after the cut. Sweeping for older ones is not to age them."""
+    log = make_log(14, 400, 12)
+    changes = [n for n, (_, value) in enumerate(log[0]) if value[:2] == b"\x94\x03"]
+    assert len(changes) == 2
+    for sent in range(1, 13, 2):
+        cluster, disks = Cluster(), Disks()
+        publish(cluster, log)
+        process = Process(cluster, disks, piece=lambda: sent)  # noqa: B023
+        await process.start()
+        process.feed(count=changes[1])
+        await process.agent.checkpoint()
+        process.feed()
+
+        async def die(name: str) -> None:
+            if name == f"after {CHANGELOG}":
+                raise Crash
+
+        process.kafka.gate = die
+        with pytest.raises(Crash):
+            await process.agent.checkpoint()
+        disks.crash()
+        second = await restarted(cluster, disks)
+        assert second.positions == {0: changes[1]}
+        while second.agent.sweeping:
+            second.sweep()
+            await second.agent.checkpoint()
+        await second.finish()
+        check_equal(cluster, second, log)
+
+
+async def test_a_milestone_during_a_sweep_starts_it_again() -> None:
+    """A cursor counts for the milestone it was walking for: leads in front of it have not passed the next."""
+    log = make_log(15, 300, 250)
+    change = [n for n, (_, value) in enumerate(log[0]) if value[:2] == b"\x94\x03"][1]
+    cluster, disks = Cluster(), Disks()
+    publish(cluster, log)
+    process = await restarted(cluster, disks)
+    process.feed(count=change)
+    await process.agent.checkpoint()
+    partition = process.agent.partitions[0]
+    assert partition.sweep(5) == 5
+    process.feed()
+    process.agent._owned[0].outbox.send(*partition.drain())
+    await process.agent.checkpoint()
+    process = await restarted(cluster, disks, 3)
+    await process.finish()
+    check_equal(cluster, process, log)

@@ -57,7 +57,7 @@ def test_nothing_wraps_and_nothing_runs_over(board: Board, width: int, height: i
 
 def test_no_width_is_run_over(board: Board) -> None:
     for step in ("", "bringing in the history of the last weeks"):
-        for width in range(20, 140):
+        for width in (*range(20, 60, 9), *range(78, 122, 3)):
             assert max(cell_len(line) for line in drawn(board, width, 24, step=step)) <= width, width
 
 

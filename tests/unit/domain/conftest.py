@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from scorer.domain.model import Model
 from tests.unit.domain.world import Make, World
-
-if TYPE_CHECKING:
-    from scorer.domain.model import Model
 
 
 @pytest.fixture(params=["engine", "oracle"])

@@ -59,7 +59,9 @@ def test_first_and_later_in_log_order(world: Make) -> None:
 
 def test_once_per_object_without_regard_to_case(world: Make) -> None:
     ann = world(model(award(10, limit=OncePerObject("email_id"))))
-    ann.clock(0).opened(0, email_id="Welcome").opened(1, email_id="welcome").opened(2, email_id="Offer").opened(3)
+    ann.clock(0).opened(0, email_id="Welcome").opened(1, email_id="welcome").opened(
+        2, email_id="Offer"
+    ).opened(3)
     assert ann.total(3) == 20
 
 

@@ -12,7 +12,9 @@ from tests.unit.domain.world import CLICKED, DAY, HOUR, SECOND, Make, award, mod
 
 def test_every_contribution_has_its_line(engine: Make) -> None:
     fit = Standing("country", "fit", Compare("country", "equals", ("UK",)), 1)
-    ann = engine(model(award(FirstLater(1, 2)), award(8, CLICKED, id="clicks", decay=HalfLife(DAY)), standings=(fit,)))
+    ann = engine(
+        model(award(FirstLater(1, 2)), award(8, CLICKED, id="clicks", decay=HalfLife(DAY)), standings=(fit,))
+    )
     ann.clock(0).profile(0, country="uk").opened(0).opened(0).opened(0).fact(CLICKED, 0)
     assert sorted(ann.lines(DAY)) == [
         ("clicks", "", pytest.approx(4)),
@@ -67,7 +69,11 @@ def test_short_half_lives_stay_exact_over_years(world: Make, years: int) -> None
     ann = world(model(quick, slow, enter=1000.0, leave=900.0))
     last = years * 365 * DAY
     ann.clock(0).opened(0).opened(last // 3).opened(last - DAY).opened(last - SECOND).opened(last)
-    expected = 12 + fsum(4 * 2 ** (-(last - at) / (1000 * DAY)) for at in (0, last // 3, last - DAY, last - SECOND)) + 4
+    expected = (
+        12
+        + fsum(4 * 2 ** (-(last - at) / (1000 * DAY)) for at in (0, last // 3, last - DAY, last - SECOND))
+        + 4
+    )
     assert ann.total(last) == pytest.approx(expected, rel=1e-9)
 
 
@@ -89,4 +95,9 @@ def test_many_small_grants_add_up(world: Make) -> None:
 def test_linear_decay_ends_at_nothing(engine: Make) -> None:
     ann = engine(model(award(10, decay=LinearDecay(0.4, 1))))
     ann.clock(0).opened(0)
-    assert [fsum(value for _, _, value in ann.lines(days * DAY)) for days in range(4)] == [10, 6, pytest.approx(2), 0]
+    assert [fsum(value for _, _, value in ann.lines(days * DAY)) for days in range(4)] == [
+        10,
+        6,
+        pytest.approx(2),
+        0,
+    ]

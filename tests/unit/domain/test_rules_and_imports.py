@@ -6,7 +6,16 @@ from math import log2
 
 import pytest
 
-from scorer.domain.model import Absent, Disqualification, FirstLater, HalfLife, Matcher, Once
+from scorer.domain.model import (
+    Absent,
+    Disqualification,
+    FirstLater,
+    HalfLife,
+    Matcher,
+    Once,
+    Recent,
+    Standing,
+)
 from tests.unit.domain.world import DAY, HISTORY, HOUR, OPENED, Make, award, model
 
 IDLE = Disqualification("idle", Absent(Matcher((OPENED,)), 30 * DAY), "silent")
@@ -53,6 +62,40 @@ def test_a_new_definition_starts_from_nothing(world: Make) -> None:
     assert ann.total(1) == 10
 
 
+@pytest.mark.parametrize(
+    ("window", "points"),
+    [(Recent(Matcher((OPENED,)), 10 * DAY, 1), 10), (Absent(Matcher((OPENED,)), 10 * DAY), 0)],
+    ids=["recent", "absent"],
+)
+def test_a_window_that_needs_fewer_activities_reads_the_newest(
+    world: Make, window: Recent | Absent, points: int
+) -> None:
+    """The lead has kept three times; of these only the newest counts from now on."""
+    ann = world(model(standings=(Standing("keen", "fit", Recent(Matcher((OPENED,)), 10 * DAY, 3), 10),)))
+    ann.clock(0).opened(0).opened(DAY)
+    ann.rules(model(standings=(Standing("keen", "fit", window, 10),)), version=2)
+    ann.clock(30 * DAY).opened(30 * DAY)
+    assert ann.total(30 * DAY) == points
+
+
+def test_a_new_window_starts_at_the_rules_record(world: Make) -> None:
+    ann = world(model(award(1)))
+    ann.clock(0).opened(0).clock(50 * DAY + 2_000)
+    ann.rules(model(award(1), disqualifications=(IDLE,)), version=2).clock(100 * DAY)
+    assert ann.told == [("disqualified", 80 * DAY, "idle")]
+
+
+def test_a_lead_is_open_again_when_its_disqualification_is_taken_from_the_file(world: Make) -> None:
+    ann = world(model(award(25), disqualifications=(IDLE,)))
+    ann.clock(0).opened(0).clock(50 * DAY + 2_000)
+    ann.rules(model(award(25)), version=2)
+    assert ann.told == [
+        ("qualified", 0, "score"),
+        ("disqualified", 30 * DAY, "idle"),
+        ("qualified", 50 * DAY, "score"),
+    ]
+
+
 def test_imported_history_is_judged_once_at_its_end(world: Make) -> None:
     ann = world(model(award(25, decay=HalfLife(DAY)), disqualifications=(IDLE,)))
     ann.clock(0).import_begins()
@@ -75,7 +118,9 @@ def test_an_import_run_again_changes_nothing(world: Make) -> None:
     ann = world(model(award(10)))
     ann.clock(0)
     for _ in range(2):
-        ann.import_begins().opened(-DAY, door=HISTORY, offset=0).opened(-HOUR, door=HISTORY, offset=1).import_ends()
+        ann.import_begins().opened(-DAY, door=HISTORY, offset=0).opened(
+            -HOUR, door=HISTORY, offset=1
+        ).import_ends()
     assert ann.total(0) == 20
 
 
@@ -95,4 +140,7 @@ def test_a_lead_has_its_timer_after_an_import(world: Make, duplicate: bool) -> N
     if duplicate:
         ann.fact("app.x", 0, id="same")
     ann.clock(5 * DAY)
-    assert ann.told == [("qualified", HOUR, "score"), ("disqualified", HOUR + int(DAY * log2(24 / 15)) + 1, "score")]
+    assert ann.told == [
+        ("qualified", HOUR, "score"),
+        ("disqualified", HOUR + int(DAY * log2(24 / 15)) + 1, "score"),
+    ]

@@ -6,7 +6,17 @@ from math import log2
 
 import pytest
 
-from scorer.domain.model import Absent, All, Compare, Disqualification, HalfLife, LinearDecay, Matcher, Recent, Standing
+from scorer.domain.model import (
+    Absent,
+    All,
+    Compare,
+    Disqualification,
+    HalfLife,
+    LinearDecay,
+    Matcher,
+    Recent,
+    Standing,
+)
 from tests.unit.domain.world import CLICKED, DAY, HOUR, MINUTE, OPENED, SECOND, VIEWED, Make, award, model
 
 NOT_OPENED = Absent(Matcher((OPENED,)), 60 * DAY)
@@ -73,7 +83,10 @@ def test_linear_decay_counts_midnights_of_the_models_zone(world: Make) -> None:
 def test_linear_decay_disqualifies_at_midnight(world: Make) -> None:
     ann = world(model(award(24, decay=LinearDecay(0.5, 2)), time_zone="Asia/Tokyo"))
     ann.clock(0).opened(0).clock(10 * DAY)
-    assert ann.told == [("qualified", 0, "score"), ("disqualified", 2 * DAY - 6 * MINUTE - 40 * SECOND, "score")]
+    assert ann.told == [
+        ("qualified", 0, "score"),
+        ("disqualified", 2 * DAY - 6 * MINUTE - 40 * SECOND, "score"),
+    ]
 
 
 def test_a_student_created_a_second_ago_is_not_disqualified(world: Make) -> None:

@@ -1,0 +1,80 @@
+"""Dead letters of the doors: who is to blame, and how it is sent."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from scorer import metrics
+from scorer.wire.dead_letters import Reason, dead_letter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiokafka.structs import ConsumerRecord
+    from faust.types import TP
+
+    from scorer.wire.dead_letters import DeadLetter
+    from scorer.worker.batches import Headers, Lane
+    from scorer.worker.door_position import DoorPosition
+
+log = logging.getLogger(__name__)
+
+FAULTS_IN_A_ROW = 20
+"""Records of a door partition in a row on which our own code fails; then the records are not to blame."""
+
+
+class IntakeDeadLetters:
+    def __init__(self, lanes: Sequence[Lane], max_bytes: int) -> None:
+        """``lanes``: of the dead letters' partitions. ``max_bytes``: for key and value together."""
+        self._lanes = lanes
+        self._max_bytes = max_bytes
+        self._counters: dict[tuple[str, Reason], Any] = {}
+        self._last_fault: tuple[TP, int] | None = None
+        self._faults = 0
+
+    def reject(self, door: DoorPosition, record: ConsumerRecord, reason: Reason, detail: str) -> None:
+        """The record is its publisher's fault."""
+        letter = dead_letter(
+            reason,
+            detail,
+            door.door,
+            door.tp.partition,
+            record.offset,
+            record.key,
+            record.value,
+            record.timestamp,
+        )
+        self._lanes[door.number % len(self._lanes)].append(*fitted(letter, self._max_bytes))
+        counter = self._counters.get((door.door, reason))
+        if counter is None:
+            counter = metrics.INTAKE_REJECTED.labels(door.door, reason)
+            self._counters[door.door, reason] = counter
+        counter.inc()
+
+    def fault(self, door: DoorPosition, record: ConsumerRecord, error: Exception) -> None:
+        """Our own code failed on the record: a dead letter too; one after the other raises ``error``."""
+        in_a_row = self._last_fault == (door.tp, record.offset - 1)
+        self._last_fault = (door.tp, record.offset)
+        self._faults = self._faults + 1 if in_a_row else 1
+        if self._faults > FAULTS_IN_A_ROW:
+            raise error
+        log.error("%s[%d] offset %d: %r", *door.tp, record.offset, error, exc_info=error)
+        self.reject(door, record, Reason.ENGINE_ERROR, type(error).__name__)
+
+
+def fitted(letter: DeadLetter, limit: int) -> tuple[bytes | None, bytes | None, Headers]:
+    """Key, value and headers of a dead letter that Kafka takes.
+
+    Doors limit compressed batches: a record that was compressed well can be larger than any topic
+    takes. Its key and value are cut then, and the header ``cut`` gives their lengths; the whole record
+    is in the door while that keeps it.
+    """
+    key, value = letter.key, letter.value
+    headers: Headers = [*letter.headers]
+    sizes = len(key or b""), len(value or b"")
+    if sum(sizes) <= limit:
+        return key, value, headers
+    key = None if key is None else key[: limit // 2]
+    value = None if value is None else value[: limit - len(key or b"")]
+    return key, value, [*headers, ("cut", b"%d %d" % sizes)]

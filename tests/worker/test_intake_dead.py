@@ -1,0 +1,81 @@
+"""What becomes a dead letter, and when that is no answer any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+
+from scorer.wire.dead_letters import Reason, origin
+from scorer.worker.door_position import DoorPosition
+from scorer.worker.intake_dead import FAULTS_IN_A_ROW, IntakeDeadLetters
+
+DOOR = DoorPosition(TP("p.activity.page.v1", 2), "activity.page.v1", 6, 0)
+
+
+class Lane:
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = []
+
+    def append(self, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        self.sent.append((key, value, headers))
+
+
+def record(offset: int = 7, key: bytes | None = b"k", value: bytes | None = b"v") -> ConsumerRecord[Any, Any]:
+    return ConsumerRecord("p.activity.page.v1", 2, offset, 1_000, 1, key, value, None, 1, 1, ())
+
+
+def letters(limit: int = 1000) -> tuple[IntakeDeadLetters, list[Any]]:
+    lanes: list[Any] = [Lane(), Lane(), Lane(), Lane()]
+    return IntakeDeadLetters(lanes, limit), lanes
+
+
+def test_a_letter_is_the_record_and_says_where_it_lay() -> None:
+    dead, lanes = letters()
+    dead.reject(DOOR, record(), Reason.NOT_JSON, "no braces")
+    assert [len(lane.sent) for lane in lanes] == [0, 0, 1, 0]  # one door partition, one order
+    key, value, headers = lanes[2].sent[0]
+    assert (key, value) == (b"k", b"v")
+    assert origin(headers) == (Reason.NOT_JSON, "no braces", "activity.page.v1", 2, 7, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kept"),
+    [
+        (b"k" * 10, b"v" * 90, (10, 90)),
+        (b"k" * 10, b"v" * 91, (10, 90)),
+        (b"k" * 1000, None, (50, None)),
+        (b"k" * 1000, b"v" * 1000, (50, 50)),
+        (None, b"v" * 1000, (None, 100)),
+    ],
+)
+def test_what_no_topic_takes_is_cut(
+    key: bytes | None, value: bytes | None, kept: tuple[int | None, int | None]
+) -> None:
+    dead, lanes = letters(limit=100)
+    dead.reject(DOOR, record(key=key, value=value), Reason.TOO_LARGE, "")
+    sent_key, sent_value, headers = lanes[2].sent[0]
+    assert tuple(None if part is None else len(part) for part in (sent_key, sent_value)) == kept
+    whole = (sent_key, sent_value) == (key, value)
+    assert dict(headers).get("cut") == (None if whole else b"%d %d" % (len(key or b""), len(value or b"")))
+
+
+def test_our_own_failures_are_dead_letters_until_they_do_not_end() -> None:
+    dead, lanes = letters()
+    error = ZeroDivisionError()
+    for offset in range(FAULTS_IN_A_ROW):
+        dead.fault(DOOR, record(offset), error)
+    assert [origin(headers).reason for _, _, headers in lanes[2].sent] == [
+        Reason.ENGINE_ERROR
+    ] * FAULTS_IN_A_ROW
+    with pytest.raises(ZeroDivisionError):
+        dead.fault(DOOR, record(FAULTS_IN_A_ROW), error)
+
+
+def test_failures_with_successes_between_them_go_on() -> None:
+    dead, lanes = letters()
+    for offset in range(0, 10 * FAULTS_IN_A_ROW, 2):
+        dead.fault(DOOR, record(offset), ZeroDivisionError())
+    assert len(lanes[2].sent) == 5 * FAULTS_IN_A_ROW

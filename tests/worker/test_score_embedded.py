@@ -1,0 +1,72 @@
+"""The score app on the demo's broker: no topic creation, no compaction, no topic ids."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from scorer.broker import Broker
+from scorer.demo.embedded import PARTITIONS, EmbeddedBroker
+from scorer.settings import Settings
+from scorer.wire.registry import Registry
+from scorer.worker.score_app import build_score_app
+from scorer.worker.supervise import supervise
+from scorer.worker.transport import ChunkedApp
+from tests.integration.score_running import all_scored, check_equal, publish
+from tests.worker.score_world import make_log
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    with EmbeddedBroker() as embedded:
+        settings = Settings(
+            bootstrap=embedded.bootstrap,
+            topic_prefix="e.",
+            data_dir=tmp_path,
+            broker_profile="embedded",
+            checkpoint_interval=0.1,
+        )
+        embedded.create([topic.full_name("e.") for topic in Registry.load().topics.values()])
+        yield settings
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[ChunkedApp]:
+    app = build_score_app(settings)
+    stop = asyncio.Event()
+    task = asyncio.create_task(supervise([app], stop))
+    try:
+        yield app
+    finally:
+        stop.set()
+        await task
+
+
+async def test_restarts_and_restores(settings: Settings, tmp_path: Path) -> None:
+    broker = Broker(settings)
+    log = make_log(41, 900, 40, PARTITIONS)
+    for life in range(3):
+        publish(broker, [part[len(part) * life // 3 : len(part) * (life + 1) // 3] for part in log])
+        async with running(settings) as app, asyncio.timeout(60):
+            while not await asyncio.to_thread(all_scored, broker):
+                await asyncio.sleep(0.1)
+            assert app.owner.problems() == []
+        if life == 1:
+            shutil.rmtree(tmp_path / "leads")
+    check_equal(broker)
+
+
+async def test_the_readiness_says_which_command_is_missing(settings: Settings) -> None:
+    async with running(msgspec.structs.replace(settings, app_id="other")) as app, asyncio.timeout(60):
+        while len(app.owner.problems()) != PARTITIONS:
+            await asyncio.sleep(0.1)
+        assert app.owner.problems()[0] == "partition 0 knows no doors: run `scorer topics apply`"
+        publish(Broker(settings), make_log(42, 10, 2, PARTITIONS))
+        while app.owner.problems():
+            await asyncio.sleep(0.1)
