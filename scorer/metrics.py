@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # a second sample per counter that nobody here asks for
+disable_created_metrics()  # type: ignore[no-untyped-call] # a second sample per counter that nobody here asks for
 
 # -- intake: from the doors to the lead log -------------------------------------------------------
 

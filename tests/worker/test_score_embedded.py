@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,11 +14,11 @@ import pytest
 from scorer.broker import Broker
 from scorer.demo.embedded import PARTITIONS, EmbeddedBroker
 from scorer.settings import Settings
-from scorer.wire.registry import Registry
+from scorer.wire.registry import LOG, Registry
 from scorer.worker.score_app import build_score_app
 from scorer.worker.supervise import supervise
 from scorer.worker.transport import ChunkedApp
-from tests.integration.score_running import all_scored, check_equal, publish
+from tests.integration.score_running import check_equal, publish
 from tests.worker.score_world import make_log
 
 
@@ -48,14 +48,26 @@ async def running(settings: Settings) -> AsyncIterator[ChunkedApp]:
         await task
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - what is waited for is in another thread or process
+            await asyncio.sleep(0.05)
+
+
+def has_scored(app: ChunkedApp, ends: dict[int, int]) -> bool:
+    machines = {number: partition.machine for number, partition in app.owner._partitions().items()}
+    swept = all(machine.unswept is None for machine in machines.values())
+    return swept and {number: machine.state.position for number, machine in machines.items()} == ends
+
+
 async def test_restarts_and_restores(settings: Settings, tmp_path: Path) -> None:
     broker = Broker(settings)
     log = make_log(41, 900, 40, PARTITIONS)
     for life in range(3):
         publish(broker, [part[len(part) * life // 3 : len(part) * (life + 1) // 3] for part in log])
-        async with running(settings) as app, asyncio.timeout(60):
-            while not await asyncio.to_thread(all_scored, broker):
-                await asyncio.sleep(0.1)
+        ends = {number: span.end for number, span in broker.ranges(LOG).items()}
+        async with running(settings) as app:
+            await until(lambda: has_scored(app, ends))  # noqa: B023
             assert app.owner.problems() == []
         if life == 1:
             shutil.rmtree(tmp_path / "leads")
@@ -63,10 +75,8 @@ async def test_restarts_and_restores(settings: Settings, tmp_path: Path) -> None
 
 
 async def test_the_readiness_says_which_command_is_missing(settings: Settings) -> None:
-    async with running(msgspec.structs.replace(settings, app_id="other")) as app, asyncio.timeout(60):
-        while len(app.owner.problems()) != PARTITIONS:
-            await asyncio.sleep(0.1)
+    async with running(msgspec.structs.replace(settings, app_id="other")) as app:
+        await until(lambda: len(app.owner.problems()) == PARTITIONS)
         assert app.owner.problems()[0] == "partition 0 knows no doors: run `scorer topics apply`"
         publish(Broker(settings), make_log(42, 10, 2, PARTITIONS))
-        while app.owner.problems():
-            await asyncio.sleep(0.1)
+        await until(lambda: not app.owner.problems())
