@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from scorer.worker.outbox import Outbox
 from scorer.worker.score_metrics import PartitionMetrics
@@ -45,3 +46,22 @@ class Owned:
         self.metrics = PartitionMetrics(partition.number)
         self.seeking = False  # chunks fetched before the seek are still to be dropped
         self.durable = 0  # position of the newest cut
+
+
+class Background:
+    """Tasks that nobody waits for. What one of them raises goes to ``on_error``."""
+
+    def __init__(self, on_error: Callable[[BaseException], object]) -> None:
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._on_error = on_error
+
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(work))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _run(self, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
+            self._on_error(error)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from scorer import metrics
 from scorer.domain.partition import EngineFault, Message, PartitionStopped
@@ -17,7 +16,7 @@ from scorer.worker.checkpoint import Done, checkpoint
 from scorer.worker.cut import CUT, decode_cut
 from scorer.worker.membership import Membership
 from scorer.worker.outbox import Outbox
-from scorer.worker.owned import Limits, Owned, Reading
+from scorer.worker.owned import Background, Limits, Owned, Reading
 from scorer.worker.ports import Kafka, KeyValue, Offload
 from scorer.worker.score_partition import ScorePartition
 from scorer.worker.store import Store
@@ -51,7 +50,7 @@ class ScoreAgent:
         self._reading = reading
         self._clock = clock
         self._offload = offload
-        self._on_error = on_error
+        self._background = Background(on_error)
         self._dead_letter_partitions = dead_letter_partitions
         self._from_log_start = from_log_start
         self._limits = limits or Limits()
@@ -59,7 +58,6 @@ class ScoreAgent:
         self._slots = asyncio.Semaphore(self._limits.overlap)
         self._turn = asyncio.Lock()
         self._settled = asyncio.Event()
-        self._background: set[asyncio.Task[None]] = set()
         self._accepting = False  # between a completed assignment and the final checkpoint
         self._restoring = True
         self.membership = Membership(clock, self._limits.silence, self._still_member)
@@ -69,6 +67,8 @@ class ScoreAgent:
     async def assigned(self, numbers: Iterable[int], generation: int) -> None:
         """Own exactly these partitions; returns early when the group moves on meanwhile."""
         self._restoring = True
+        self._accepting = False
+        await self._drop()
         wanted = set(numbers)
         for number in set(self._owned) - wanted:
             await self._give_up(number)
@@ -97,7 +97,9 @@ class ScoreAgent:
         self._restoring = False
 
     def start_positions(self) -> dict[int, int]:
-        """Partition -> where to read on."""
+        """Partition -> where to read on; none of them before they are restored."""
+        if not self._accepting:
+            return {}
         return {number: owned.partition.machine.state.position for number, owned in self._owned.items()}
 
     async def _give_up(self, number: int) -> None:
@@ -138,7 +140,7 @@ class ScoreAgent:
         partition.trim()
         if partition.past_faults and not owned.lock.locked():
             # So that the next fault repeats little of the log.
-            self._spawn(self._checkpoint(owned))
+            self._background.start(self._checkpoint(owned))
 
     async def drained(self) -> None:
         """Back-pressure: waits while too much is in memory that is not durable."""
@@ -147,7 +149,8 @@ class ScoreAgent:
             await self._settled.wait()
 
     def _unsaved(self) -> int:
-        return sum(owned.partition.unsaved for owned in self._owned.values() if owned.partition.running)
+        # Only what a checkpoint would make durable: nothing is to wait for what will not come.
+        return sum(owned.partition.unsaved for owned in self._owned.values() if owned.partition.changed)
 
     # -- failures of our own code -----------------------------------------------------------------
 
@@ -156,7 +159,7 @@ class ScoreAgent:
         log.error("partition %d: our code failed at offset %d", number, offset, exc_info=fault.__cause__)
         metrics.SCORE_FAULTS.labels(str(number)).inc()
         owned.partition.fault(offset)
-        self._spawn(self._recover(owned))
+        self._background.start(self._recover(owned))
 
     async def _recover(self, owned: Owned) -> None:
         """Memory is undefined: start again from the last cut, and pass over the record."""
@@ -196,7 +199,7 @@ class ScoreAgent:
             if self._reading.generation() < 0:
                 # The group has given our partitions away already: what we would write could only disturb.
                 log.warning("no longer a member of the consumer group: dropping what is not durable")
-                self._drop()
+                await self._drop()
                 return False
         owned = list(self._owned.values())
         done = await asyncio.gather(*(self._checkpoint(one) for one in owned))
@@ -208,7 +211,7 @@ class ScoreAgent:
         if positions:
             await self._kafka.commit(positions)
         if final:
-            self._drop()
+            await self._drop()
         return bool(positions)
 
     async def _checkpoint(self, owned: Owned) -> Done | None:
@@ -241,9 +244,11 @@ class ScoreAgent:
     async def _still_member(self) -> bool:
         return await self._kafka.commit({number: owned.durable for number, owned in self._owned.items()})
 
-    def _drop(self) -> None:
+    async def _drop(self) -> None:
+        """Forget what memory holds, once no checkpoint is under way: the next owner may be we ourselves."""
         for owned in self._owned.values():
-            owned.partition.drop()
+            async with owned.lock:
+                owned.partition.drop()
         self._settled.set()
 
     # -- sweeping ---------------------------------------------------------------------------------
@@ -295,16 +300,3 @@ class ScoreAgent:
             elif not state.version:
                 found.append(f"partition {number} knows no rules: run `scorer rules apply`")
         return found
-
-    # -- background -------------------------------------------------------------------------------
-
-    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
-        async def run() -> None:
-            try:
-                await work
-            except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
-                self._on_error(error)
-
-        task = asyncio.get_running_loop().create_task(run())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)

@@ -106,7 +106,7 @@ class Process:
 
     async def settle(self) -> None:
         """Let recoveries from faults run to their end."""
-        for task in list(self.agent._background):
+        for task in list(self.agent._background.tasks):
             await task
         if self.failures:
             raise self.failures[0]

@@ -210,7 +210,7 @@ async def test_any_number_of_crashes_with_disks_lost_and_compaction(seed: int) -
             break
         except Crash:
             crashes += 1
-        for task in process.agent._background:
+        for task in process.agent._background.tasks:
             task.cancel()
         if rng.random() < 0.3:
             disks.clear()
@@ -252,6 +252,35 @@ async def test_without_membership_nothing_is_written() -> None:
     process.group = -1
     await process.agent.checkpoint(final=True)
     assert cluster.end(CHANGELOG, 0) == end
+
+
+async def test_a_partition_is_not_taken_again_while_a_checkpoint_of_it_is_under_way() -> None:
+    """Its store would be restored and overwritten at once."""
+    cluster = Cluster()
+    publish(cluster, LOG_)
+    process = Process(cluster, Disks())
+    await process.start()
+    process.feed(count=100)
+    go_on = asyncio.Event()
+
+    async def wait(name: str) -> None:
+        if name == f"after {CHANGELOG}":
+            await go_on.wait()
+
+    process.kafka.gate = wait
+    under_way = asyncio.create_task(process.agent.checkpoint())
+    await asyncio.sleep(0)
+    process.group = -1
+    lost = asyncio.create_task(process.agent.checkpoint(final=True))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not lost.done()
+    go_on.set()
+    await asyncio.gather(under_way, lost)
+    await process.start(generation=2)
+    assert process.positions == {0: 100}
+    await process.finish()
+    check_equal(cluster, process, LOG_)
 
 
 async def test_frozen_for_long_it_asks_the_group_before_it_writes() -> None:

@@ -8,15 +8,17 @@ import pytest
 
 from scorer.domain.model import (
     Absent,
+    Compare,
     Disqualification,
     FirstLater,
     HalfLife,
     Matcher,
     Once,
     Recent,
+    Segment,
     Standing,
 )
-from tests.unit.domain.world import DAY, HISTORY, HOUR, OPENED, Make, award, model
+from tests.unit.domain.world import DAY, HISTORY, HOUR, OPENED, SECOND, Make, award, model
 
 IDLE = Disqualification("idle", Absent(Matcher((OPENED,)), 30 * DAY), "silent")
 
@@ -83,6 +85,17 @@ def test_a_new_window_starts_at_the_rules_record(world: Make) -> None:
     ann.clock(0).opened(0).clock(50 * DAY + 2_000)
     ann.rules(model(award(1), disqualifications=(IDLE,)), version=2).clock(100 * DAY)
     assert ann.told == [("disqualified", 80 * DAY, "idle")]
+
+
+def test_a_rules_record_can_grant_after_a_long_silence(world: Make) -> None:
+    """Many thousand half-lives after the lead's last record: more than one landmark can hold."""
+    farewell = award(8, "segment.left:uk", id="farewell", decay=HalfLife(SECOND))
+    british = Segment("uk", Compare("country", "equals", ("UK",)))
+    ann = world(model(award(8, decay=HalfLife(SECOND)), farewell, segments=(british,)))
+    ann.clock(0).profile(0, country="UK").opened(0).clock(300 * DAY + 2_000)
+    german = Segment("uk", Compare("country", "equals", ("DE",)))
+    ann.rules(model(award(8, decay=HalfLife(SECOND)), farewell, segments=(german,)), version=2)
+    assert ann.total(300 * DAY) == pytest.approx(8)
 
 
 def test_a_lead_is_open_again_when_its_disqualification_is_taken_from_the_file(world: Make) -> None:

@@ -139,6 +139,16 @@ def test_an_edge_ahead_of_which_the_lead_has_records_is_told_at_the_leads_clock(
     assert again.told == [("qualified", 0, "score"), ("disqualified", 2 * DAY, "score")]
 
 
+def test_an_edge_does_not_tell_what_decay_will_do_later(world: Make) -> None:
+    """The lead is ahead of the doors' clock: records may still come that keep it up."""
+    absence = Standing("silent", "engagement", Absent(Matcher((CLICKED,)), DAY), -1)
+    ann = world(model(award(24, decay=HalfLife(DAY)), standings=(absence,)))
+    ann.clock(0).opened(0).fact(VIEWED, 2 * DAY).clock(DAY + 2_000)
+    assert ann.told == [("qualified", 0, "score")]
+    ann.clock(2 * DAY + 2_000)
+    assert ann.told == [("qualified", 0, "score"), ("disqualified", 2 * DAY, "score")]
+
+
 def test_between_the_thresholds_nothing_flaps(world: Make) -> None:
     ann = world(model(award(21, decay=HalfLife(DAY)), award(2, CLICKED, id="clicks")))
     ann.clock(0).opened(0).clock(8 * HOUR).fact(CLICKED, 8 * HOUR).clock(9 * HOUR)

@@ -76,16 +76,17 @@ class World:
 
     def add(self, entry: Entry) -> World:
         self.log.append(entry)
-        self._oracle.apply(entry)
-        self._machine.run([entry])
+        if self.reader == "oracle":
+            self._oracle.apply(entry)
+        else:
+            self._machine.run([entry])
         return self
 
     # -- what came of it ------------------------------------------------------------------------
 
     @property
     def outcomes(self) -> list[Told]:
-        self._machine.sweep()
-        return self._oracle.outcomes if self.reader == "oracle" else self._machine.outcomes
+        return self._oracle.outcomes if self.reader == "oracle" else self._machine.sweep().outcomes
 
     @property
     def told(self) -> list[tuple[str, int, str]]:
@@ -93,15 +94,14 @@ class World:
         return [(one.type.removeprefix("lead."), one.time - NOW, one.reason) for one in self.outcomes]
 
     def total(self, at: int, lead: str = "ann") -> float:
-        self._machine.sweep()
         if self.reader == "oracle":
             return self._oracle.sum(lead, NOW + at).total[0]
-        return fsum(line.value for line in self._machine.ledger(lead, NOW + at))
+        return fsum(value for _, _, value in self.lines(at, lead))
 
     def lines(self, at: int, lead: str = "ann") -> list[tuple[str, str, float]]:
         """The engine's ledger: (rule or clamp, detail, points)."""
-        self._machine.sweep()
-        return [(line.rule, line.detail, line.value) for line in self._machine.ledger(lead, NOW + at)]
+        machine = self._machine.sweep()
+        return [(line.rule, line.detail, line.value) for line in machine.ledger(lead, NOW + at)]
 
 
 Make = Callable[[Model], World]
