@@ -31,8 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds between checkpoints, 0.05 to 60."""
     session_timeout: float = 10.0
     """Seconds without a heartbeat after which Kafka gives a worker's partitions away."""
-    cache_leads: int = 100_000
-    """Decoded leads kept in memory per partition and cache generation."""
+    cache_leads: int = 20_000
+    """Decoded leads kept in memory per partition and cache generation; there are two. About 3.5 KB each."""
     metrics_port: int = 9464
     """Where /metrics is served, on ``metrics_host``; 0 takes a free port."""
     metrics_host: str = "127.0.0.1"

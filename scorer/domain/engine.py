@@ -84,6 +84,7 @@ def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outco
         lead.judged = max(lead.judged, due)
         if turns or crosses:
             lead.clock = max(lead.clock, due)
+            _keep_landmark_near(rules, lead)
             if turns:
                 _judge(rules, lead, rules.timed, lead.judged)
             _settle(rules, lead, key, "time", before, out)
@@ -98,6 +99,7 @@ def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str,
     lead.clock = max(lead.clock, judged_at)
     lead.judged = max(lead.judged, judged_at)
     lead.touched = 0
+    _keep_landmark_near(rules, lead)
     _judge(rules, lead, rules.judged, lead.judged)
     _settle(rules, lead, key, cause, None, out)
     _look_ahead(rules, lead)
@@ -124,6 +126,12 @@ def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> N
             # Nobody watched until now, so nobody can have been found inactive.
             lead.starts[slot] = max(as_of, lead.since)
     resum(rules, lead)
+
+
+def _keep_landmark_near(rules: RuleSet, lead: Lead) -> None:
+    """Whatever is granted next is granted at the lead's clock or before."""
+    if rules.fastest * (lead.clock - lead.landmark) > STEEPEST:
+        rebase(rules, lead, lead.clock)
 
 
 def _look_ahead(rules: RuleSet, lead: Lead) -> None:
@@ -163,8 +171,7 @@ def _step_in_import(
 
 def _take_in(rules: RuleSet, lead: Lead, fact: Fact) -> tuple[int, Iterable[Judged]]:
     """Change state by a fact: (what it did to the points, the conditions that it may have turned)."""
-    if rules.fastest * (lead.clock - lead.landmark) > STEEPEST:
-        rebase(rules, lead, lead.clock)
+    _keep_landmark_near(rules, lead)
     properties, at = fact.properties, fact.time
     affected: Iterable[Judged] = ()
     if fact.type == PROFILE_UPDATED:

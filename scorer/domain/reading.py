@@ -63,7 +63,10 @@ def parts(rules: RuleSet, lead: Lead, at: int) -> list[float]:
 
 def weigh(rules: RuleSet, values: list[float]) -> float:
     """The weighted sum of score values."""
-    return sum(value * weight for value, weight in zip(values, rules.weights, strict=True))
+    total_ = 0.0
+    for value, weight in zip(values, rules.weights, strict=True):
+        total_ += value * weight  # not sum(): from Python 3.12 on it compensates, and bytes would differ
+    return total_
 
 
 def clamp(value: float, floor: float | None, cap: float | None) -> float:

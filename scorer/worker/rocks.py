@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,10 @@ from rocksdict import (
     WriteBufferManager,
     WriteOptions,
 )
+
+from scorer.worker.supervise import CannotContinue
+
+log = logging.getLogger(__name__)
 
 READ_CACHE_BYTES = 64 << 20
 WRITE_BUFFER_BYTES = 96 << 20
@@ -40,6 +45,17 @@ class Rocks:
 
     def _open(self) -> Rdict:
         self._path.mkdir(parents=True, exist_ok=True)
+        try:
+            return Rdict(str(self._path), self._options)
+        except Exception as error:  # RocksDB's errors have no type of their own
+            if "lock" in str(error).lower():
+                raise CannotContinue(
+                    f"{self._path} is in use by another process",
+                    "each worker needs a data directory of its own: SCORER_DATA_DIR",
+                ) from error
+            log.warning("%s can't be opened, starting it anew: %s", self._path, error)
+        shutil.rmtree(self._path)
+        self._path.mkdir()
         return Rdict(str(self._path), self._options)
 
     def batch(self) -> WriteBatch:
@@ -81,7 +97,7 @@ class RocksFolder:
         self._buffers = WriteBufferManager(WRITE_BUFFER_BYTES, allow_stall=False)
 
     def open(self, name: str) -> Rocks:
-        """Raises what RocksDB raises, for example when another process has the database open."""
+        """A damaged database is emptied; raises ``CannotContinue`` when another process has it open."""
         return Rocks(self._folder / name, self._options())
 
     def _options(self) -> Options:

@@ -45,6 +45,7 @@ def score() -> None:
         try:
             with WorkerProcess(settings, folder, "--only", "score") as worker:
                 per_second = rate(lambda: worker.total("scorer_score_records_total"), records, PATIENCE)
+                _tell_cost("worker_events_per_s", worker)
                 worker.stop()
         finally:
             shutil.rmtree(folder)
@@ -71,6 +72,7 @@ def intake() -> None:
         try:
             with WorkerProcess(settings, folder, "--only", "intake") as worker:
                 per_second = rate(lambda: worker.total("scorer_intake_records_total"), EVENTS, PATIENCE)
+                _tell_cost("intake_events_per_s", worker)
                 rejected = worker.total("scorer_intake_rejected_total")
                 worker.stop()
         finally:
@@ -86,3 +88,8 @@ def _prepare(bootstrap: str) -> tuple[Settings, Doors]:
     applied = apply_topics(settings, Registry.load())
     apply_rules(Broker(settings), encode_model(full_rules()))
     return settings, applied.doors
+
+
+def _tell_cost(figure: str, worker: WorkerProcess) -> None:
+    seconds = worker.processor_seconds() / EVENTS * 1_000_000
+    tell(f"{figure}: {seconds:.1f} processor seconds per million events, start-up included")

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from scorer.domain.partition import FAULTS_IN_A_ROW
-from scorer.domain.record import Fact, decode_record
 from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, QUALIFIED, SCORE
 from scorer.worker.cut import CUT, decode_cut, rules_key
 from scorer.worker.owned import Limits
 from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import Cluster, Crash
 from tests.worker.score_checks import check_equal
+from tests.worker.score_faults import Planted, bad_facts
 from tests.worker.score_process import Disks, Process, dead, dead_of, leads, publish, said
 from tests.worker.score_world import make_log, one_pass, shown
 
@@ -355,37 +355,6 @@ async def test_the_cache_stays_within_its_bound() -> None:
 
 
 # -- our own code fails -------------------------------------------------------------------------------
-
-
-class Planted:
-    """A bug: the engine fails on facts with these ids."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, bad: set[str]) -> None:
-        from scorer.domain import partition
-
-        self.bad = bad
-        real = partition.step
-
-        def step(rules: object, lead: object, key: bytes, fact: Fact, *rest: object) -> None:
-            if fact.id in self.bad:
-                lead.seq += 1000  # type: ignore[attr-defined] - half done when it fails
-                raise ZeroDivisionError(fact.id)
-            real(rules, lead, key, fact, *rest)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(partition, "step", step)
-
-
-def bad_facts(log: list[tuple[bytes | None, bytes]], ids: range) -> dict[str, int]:
-    """Ids of evaluated facts at these places among them -> offset of their first record."""
-    found: dict[str, int] = {}
-    for offset, (key, value) in enumerate(log):
-        try:
-            fact = decode_record(value)
-        except Exception:  # noqa: BLE001, S112 - garbage
-            continue
-        if isinstance(fact, Fact) and key and fact.door in (1, 2):
-            found.setdefault(fact.id, offset)
-    return dict(list(found.items())[ids.start : ids.stop : ids.step])
 
 
 async def test_a_record_that_our_code_fails_on_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,14 @@ import pytest
 
 from scorer.broker import Broker
 from scorer.demo.embedded import PARTITIONS, EmbeddedBroker
+from scorer.domain.partition import FAULTS_IN_A_ROW
 from scorer.settings import Settings
 from scorer.wire.registry import LOG, Registry
 from scorer.worker.score_app import build_score_app
 from scorer.worker.supervise import supervise
 from scorer.worker.transport import ChunkedApp
-from tests.integration.score_running import check_equal, publish
+from tests.integration.score_running import check_equal, dead_in, publish
+from tests.worker.score_faults import Planted, bad_facts
 from tests.worker.score_world import make_log
 
 
@@ -80,3 +82,27 @@ async def test_the_readiness_says_which_command_is_missing(settings: Settings) -
         assert app.owner.problems()[0] == "partition 0 knows no doors: run `scorer topics apply`"
         publish(Broker(settings), make_log(42, 10, 2, PARTITIONS))
         await until(lambda: not app.owner.problems())
+
+
+async def test_a_partition_goes_on_after_a_fault_and_stops_after_many(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = Broker(settings)
+    log = make_log(43, 900, 40, PARTITIONS, changes=False, garbage=False)
+    few = bad_facts(log[0], range(10, 100, 30))
+    many = bad_facts(log[1], range(20, 20 + FAULTS_IN_A_ROW))
+    Planted(monkeypatch, {*few, *many})
+    publish(broker, log)
+    ends = {number: span.end for number, span in broker.ranges(LOG).items()}
+    async with running(settings) as app:
+
+        def settled() -> bool:
+            machines = {number: partition.machine for number, partition in app.owner._partitions().items()}
+            ready = {number for number, machine in machines.items() if machine.state.position == ends[number]}
+            return ready == {0, 2, 3} and ["stopped" in why for why in app.owner.problems()] == [True]
+
+        await until(settled)
+        assert "partition 1 stopped: 20 records in a row failed" in app.owner.problems()[0]
+        assert len(app.owner.leads) > 0
+    dead = {(partition, offset) for partition, offset, *_ in dead_in(broker)}
+    assert dead == {(0, offset) for offset in few.values()}

@@ -11,6 +11,7 @@ from scorer.worker.cut import epoch_headers, rules_key, stamp
 from scorer.worker.ports import KeyValue
 from scorer.worker.rocks import RocksFolder
 from scorer.worker.store import Meta, Store
+from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import FakeDisk, Kept
 
 
@@ -144,6 +145,16 @@ def test_what_a_restore_wrote_is_safe_before_what_follows(tmp_path: Path) -> Non
 
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     opened = RocksFolder(tmp_path).open("3")
-    with pytest.raises(Exception, match="lock"):
+    with pytest.raises(CannotContinue, match="another process"):
         RocksFolder(tmp_path).open("3")
     opened.close()
+
+
+def test_a_damaged_database_is_started_anew(tmp_path: Path) -> None:
+    store = Store(RocksFolder(tmp_path).open("0"))
+    store.persist([(b"a", lead())], (), Meta())
+    store.close()
+    (tmp_path / "0" / "CURRENT").write_text("nonsense")
+    again = Store(RocksFolder(tmp_path).open("0"))
+    assert again.meta is None
+    again.close()
