@@ -27,15 +27,24 @@ def pack(times: Mapping[int, int]) -> bytes:
 
 def unpack(packed: bytes) -> dict[int, int]:
     """The inverse of ``pack``; raises ``ValueError`` on bytes that ``pack`` can't have made."""
-    numbers = _varints(packed)
-    if len(numbers) % 2 == 0:
-        raise ValueError("truncated clock record")
-    newest = numbers[0]
     times: dict[int, int] = {}
-    door = 0
-    for index in range(1, len(numbers), 2):
-        door += numbers[index]
-        times[door] = newest - numbers[index + 1]
+    newest = door = value = shift = count = 0
+    for byte in packed:
+        if byte > _BITS:
+            value |= (byte & _BITS) << shift
+            shift += 7
+            continue
+        value |= byte << shift
+        if not count:
+            newest = value
+        elif count % 2:
+            door += value
+        else:
+            times[door] = newest - value
+        count += 1
+        value = shift = 0
+    if shift or count % 2 == 0:
+        raise ValueError("truncated clock record")
     return times
 
 
@@ -44,17 +53,3 @@ def _append(out: bytearray, number: int) -> None:
         out.append(number & _BITS | _MORE)
         number >>= 7
     out.append(number)
-
-
-def _varints(packed: bytes) -> list[int]:
-    numbers: list[int] = []
-    value = shift = 0
-    for byte in packed:
-        value |= (byte & _BITS) << shift
-        shift += 7
-        if byte < _MORE:
-            numbers.append(value)
-            value = shift = 0
-    if shift:
-        raise ValueError("truncated clock record")
-    return numbers

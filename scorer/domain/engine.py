@@ -8,16 +8,16 @@ read at the lead's own clock, which may be later.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from math import exp
-from typing import Any
 
-from scorer.domain.granting import STEEPEST, grant, rebase, resum
+from scorer.domain.conditions import Properties
+from scorer.domain.granting import grant, rebase, resum
 from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
 from scorer.domain.model import Disqualification
 from scorer.domain.outcomes import LEAD_DISQUALIFIED, LEAD_QUALIFIED, Outcome, outcome
 from scorer.domain.reading import above, below, total
-from scorer.domain.record import PROFILE_UPDATED, Fact
+from scorer.domain.record import Fact
 from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, Watch
 from scorer.domain.solve import next_crossing, next_edge, no_crossing_before, stays_low
 
@@ -35,9 +35,9 @@ def step(rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out
     if lead.touched:
         _step_in_import(rules, lead, key, fact, judged_at, out)
         return
+    time, clock = fact.time, lead.clock
     # Comparisons instead of max(): a call costs as much as decoding three fields.
-    at = fact.time
-    at = lead.clock if lead.clock > at else at  # noqa: FURB136
+    at = clock if clock > time else time  # noqa: FURB136
     at = judged_at if judged_at > at else at  # noqa: FURB136
     fresh = lead.fence < 0
     before: float | None = None
@@ -49,9 +49,8 @@ def step(rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out
     lead.clock = at
     if judged_at > lead.judged:  # noqa: PLR1730
         lead.judged = judged_at
-    change, affected = _take_in(rules, lead, fact)
-    if fresh and rules.initial:
-        affected = [*affected, *rules.initial]
+    affected: list[Judged] = [*rules.initial] if fresh else []
+    change = _take_in(rules, lead, fact, time, affected)
     if affected:
         change |= _judge(rules, lead, affected, lead.judged)
     if change:
@@ -69,7 +68,7 @@ def step_imported(rules: RuleSet, lead: Lead, fact: Fact) -> None:
         _begin(rules, lead, at)
     lead.clock = at
     lead.touched = fact.door
-    _take_in(rules, lead, fact)
+    _take_in(rules, lead, fact, fact.time, [])
 
 
 def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outcome]) -> None:
@@ -130,7 +129,7 @@ def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> N
 
 def _keep_landmark_near(rules: RuleSet, lead: Lead) -> None:
     """Whatever is granted next is granted at the lead's clock or before."""
-    if rules.fastest * (lead.clock - lead.landmark) > STEEPEST:
+    if lead.clock - lead.landmark > rules.landmark_reach:
         rebase(rules, lead, lead.clock)
 
 
@@ -153,13 +152,13 @@ def _step_in_import(
     at = max(lead.clock, fact.time, judged_at)
     lead.judged = max(lead.judged, judged_at)
     before = total(rules, lead, at)
-    held = [judged.holds(lead, lead.judged) for judged in rules.judged]
+    held = [judged.when.holds(lead, lead.judged) for judged in rules.judged]
     lead.clock = at
-    change, _ = _take_in(rules, lead, fact)
+    change = _take_in(rules, lead, fact, fact.time, [])
     turned = [
         judged
         for judged, was in zip(rules.judged, held, strict=True)
-        if judged.holds(lead, lead.judged) != was
+        if judged.when.holds(lead, lead.judged) != was
     ]
     change |= _judge(rules, lead, turned, lead.judged)
     if change:
@@ -169,30 +168,32 @@ def _step_in_import(
 # -- taking a fact in --------------------------------------------------------------------------------
 
 
-def _take_in(rules: RuleSet, lead: Lead, fact: Fact) -> tuple[int, Iterable[Judged]]:
-    """Change state by a fact: (what it did to the points, the conditions that it may have turned)."""
-    _keep_landmark_near(rules, lead)
-    properties, at = fact.properties, fact.time
-    affected: Iterable[Judged] = ()
-    if fact.type == PROFILE_UPDATED:
-        affected = _update_attributes(rules, lead, fact)
+def _take_in(rules: RuleSet, lead: Lead, fact: Fact, at: int, affected: list[Judged]) -> int:
+    """Change state by a fact; what it did to the points. Adds the conditions that it may have turned."""
     index = rules.types.get(fact.type)
     if index is None:
-        return 0, affected
+        return 0
+    if lead.clock - lead.landmark > rules.landmark_reach:
+        rebase(rules, lead, lead.clock)
+    properties = fact.properties
+    if index.profile:
+        _update_attributes(rules, lead, properties, at, affected)
     change = 0
     found = index.find(properties) if index.fields else index.always
     if found:
         change = _award(rules, lead, found, properties, at)
     for watch in index.watches:
-        if (watch.where is None or watch.where(properties)) and _note(lead, watch, at):
-            affected = [*affected, *watch.judged]
-    return change, affected
+        where = watch.where
+        if (where is None or where.holds(properties)) and _note(lead, watch, at):
+            affected.extend(watch.judged)
+    return change
 
 
-def _award(rules: RuleSet, lead: Lead, found: Iterable[Grant], properties: Mapping[str, Any], at: int) -> int:
+def _award(rules: RuleSet, lead: Lead, found: list[Grant], properties: Properties, at: int) -> int:
     change = 0
     for award in found:
-        if award.where is not None and not award.where(properties):
+        where = award.where
+        if where is not None and not where.holds(properties):
             continue
         variant = award.plain
         if variant is None:
@@ -237,10 +238,11 @@ def _note(lead: Lead, watch: Watch, at: int) -> bool:
     return bool(watch.judged)
 
 
-def _update_attributes(rules: RuleSet, lead: Lead, fact: Fact) -> list[Judged]:
-    affected: list[Judged] = []
-    attributes, at = lead.attributes, fact.time
-    for name, value in fact.properties.items():
+def _update_attributes(
+    rules: RuleSet, lead: Lead, properties: Properties, at: int, affected: list[Judged]
+) -> None:
+    attributes = lead.attributes
+    for name, value in properties.items():
         held = attributes.get(name)
         if held is None:
             if len(attributes) >= ATTRIBUTES:
@@ -250,18 +252,19 @@ def _update_attributes(rules: RuleSet, lead: Lead, fact: Fact) -> list[Judged]:
         if type(value) is str and len(value) > ATTRIBUTE_TEXT:
             continue
         attributes[name] = (at, value)
-        affected += rules.by_attribute.get(name, ())
-    return affected
+        entries = rules.by_attribute.get(name)
+        if entries is not None:
+            affected.extend(entries)
 
 
 # -- judging and deciding ----------------------------------------------------------------------------
 
 
-def _judge(rules: RuleSet, lead: Lead, entries: Iterable[Judged], at: int) -> int:
+def _judge(rules: RuleSet, lead: Lead, entries: Sequence[Judged], at: int) -> int:
     """Bring conditions up to date, in rule order, with the awards of segments entered or left."""
     change = 0
-    for entry in sorted(set(entries), key=_order):
-        holds = entry.holds(lead, at)
+    for entry in entries if len(entries) == 1 else sorted(set(entries), key=_order):
+        holds = entry.when.holds(lead, at)
         if holds == (entry.slot in lead.holds):
             continue
         if holds:

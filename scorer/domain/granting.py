@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import blake2b
 from math import exp
 from struct import Struct
-from typing import Any, cast
+from typing import cast
 
-from scorer.domain.conditions import comparable
+from scorer.domain.conditions import Properties, comparable
 from scorer.domain.lead import Lead
 from scorer.domain.model import LinearDecay, Once, OncePerObject, PerPeriod, PerUnit, Table
 from scorer.domain.reading import share_left
@@ -20,11 +19,9 @@ PERIOD = Struct(">IH")
 """An entry of ``Lead.limits`` for grants per period: period number, grants made in it."""
 PERIODS_KEPT = 512
 """More than the days of the 400-day horizon: a record that is not refused always finds its period."""
-STEEPEST = 64.0
-"""Decay rate times age at which the landmark is moved: e^64 leaves room for sums in a double."""
 
 
-def grant(rules: RuleSet, lead: Lead, award: Grant, properties: Mapping[str, Any], at: int) -> float:
+def grant(rules: RuleSet, lead: Lead, award: Grant, properties: Properties, at: int) -> float:
     """Grant an award whose condition holds, as of its event time (ms); the points granted, 0 for none."""
     weight = 1.0
     if not award.by_value:
@@ -58,7 +55,7 @@ def grant(rules: RuleSet, lead: Lead, award: Grant, properties: Mapping[str, Any
     return variant.points * weight
 
 
-def _by_value(award: Grant, properties: Mapping[str, Any]) -> tuple[Variant | None, float]:
+def _by_value(award: Grant, properties: Properties) -> tuple[Variant | None, float]:
     """(the variant that an activity earns by one of its properties, its weight)."""
     points = cast("PerUnit | Table", award.award.points)
     value = properties.get(points.field)
@@ -73,7 +70,7 @@ def _by_value(award: Grant, properties: Mapping[str, Any]) -> tuple[Variant | No
     return variant, 1.0
 
 
-def _within_limit(rules: RuleSet, lead: Lead, award: Grant, properties: Mapping[str, Any]) -> bool:
+def _within_limit(rules: RuleSet, lead: Lead, award: Grant, properties: Properties) -> bool:
     limit = award.limit
     kept = lead.limits.get(award.key)
     if isinstance(limit, Once):

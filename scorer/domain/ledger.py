@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from scorer.domain.lead import Lead
 from scorer.domain.reading import cap_value, clamp, parts, variant_value
 from scorer.domain.rules import Grant, RuleSet, Variant
 
 
-class Line(NamedTuple):
-    rule: str
-    """Rule id; ``cap`` or ``floor`` for what a clamp of a score or of the total takes or gives."""
-    detail: str
-    """Which variant of the rule, or which clamp."""
-    score: str
-    """Empty for a clamp of the total."""
-    grants: float
-    """How often granted, decayed."""
-    value: float
-    """Points at the instant read, weighted by its score's weight."""
+class Line:
+    __slots__ = ("detail", "grants", "rule", "score", "value")
+
+    def __init__(self, rule: str, detail: str, score: str, grants: float, value: float) -> None:
+        self.rule = rule
+        """Rule id; ``cap`` or ``floor`` for what a clamp of a score or of the total takes or gives."""
+        self.detail = detail
+        """Which variant of the rule, or which clamp."""
+        self.score = score
+        """Empty for a clamp of the total."""
+        self.grants = grants
+        """How often granted, decayed."""
+        self.value = value
+        """Points at the instant read, weighted by its score's weight."""
 
 
 def ledger(rules: RuleSet, lead: Lead, at: int) -> list[Line]:

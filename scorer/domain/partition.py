@@ -15,7 +15,7 @@ import msgspec
 
 from scorer.domain import clock
 from scorer.domain.engine import adopt, evaluate, fire, step, step_imported
-from scorer.domain.lead import SEEN_ENTRY, Lead
+from scorer.domain.lead import SEEN_ENTRY, Lead, new_lead
 from scorer.domain.model import Model, encode_model
 from scorer.domain.outcomes import Outcome
 from scorer.domain.record import Clock, Doors, Fact, ImportBegin, ImportEnd, Record, Rules, decode_record
@@ -122,6 +122,7 @@ class LogPartition:
         self._timers: list[tuple[int, bytes]] = []
         self._built: dict[int, RuleSet] = {}
         self._suspects: list[Dead] = []
+        self._door_numbers = [door.number for door in state.doors]
         self._rules = self._rule_set(state.version)
         self._judged_at = 0
         self._stamp = b""
@@ -201,7 +202,7 @@ class LogPartition:
         imports = state.imports
         skip = set(state.skip)
         offset = state.position
-        facts = 0
+        facts, milestone = 0, state.milestone
         decode = decode_record
         try:
             for message in messages:
@@ -216,6 +217,7 @@ class LogPartition:
                     continue
                 if type(record) is not Fact:
                     self._control(record)
+                    milestone = state.milestone
                     continue
                 key = message.key
                 if not key:
@@ -227,24 +229,26 @@ class LogPartition:
                     continue
                 door = record.door
                 if door:
-                    if record.offset <= highest.get(door, -1):
+                    place = record.offset
+                    if place <= highest.get(door, -1):
                         counters.duplicates += 1
                         continue
-                    highest[door] = record.offset
+                    highest[door] = place
                 if lead is None:
                     lead = self._create(key)
                 elif offset <= lead.fence:
                     counters.skipped += 1
                     continue
                 wake = lead.wake
-                if lead.milestone < state.milestone:
+                if lead.milestone < milestone:
                     self._pass_milestones(lead, key)
                 if imports and door in imports:
                     step_imported(self._rules, lead, record)
                     facts += 1
                 else:
                     digest, seen = record.digest, lead.seen
-                    if digest in seen and self._repeated(seen, digest):
+                    # Not ``in``: bytes first try the argument as an integer, which raises and is caught.
+                    if seen and seen.find(digest) >= 0 and self._repeated(seen, digest):
                         counters.duplicates += 1
                     else:
                         if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
@@ -279,7 +283,7 @@ class LogPartition:
         return lead
 
     def _create(self, key: bytes) -> Lead:
-        lead = self.leads[key] = Lead(generation=self.state.generation, milestone=self.state.milestone)
+        lead = self.leads[key] = new_lead(self.state.generation, self.state.milestone)
         self.counters.leads_created += 1
         return lead
 
@@ -295,7 +299,9 @@ class LogPartition:
     def _forgotten(self, seen: bytes) -> bytes:
         """Remembered event ids less those older than 24 h, and less the oldest where they are too many."""
         forget, start = self._forget, 0
-        while len(seen) > start and seen[start + 8 : start + 12] <= forget:
+        if seen[-4:] <= forget:
+            return b""  # the newest is forgotten, and so all are
+        while seen[start + 8 : start + 12] <= forget:
             start += SEEN_ENTRY
         if len(seen) - start >= self._seen_bytes:
             start += SEEN_ENTRY
@@ -379,6 +385,7 @@ class LogPartition:
         elif type(record) is Doors:
             if record.version > state.doors_version:
                 state.doors_version, state.doors = record.version, record.doors
+                self._door_numbers = [door.number for door in record.doors]
                 self._advance({})
         elif type(record) is Rules:
             if record.version > state.version:
@@ -396,9 +403,13 @@ class LogPartition:
         for number, time in times.items():
             if time > clocks.get(number, 0):
                 clocks[number] = time
-        if not state.doors:
+        if not self._door_numbers:
             return
-        through = min(clocks.get(door.number, 0) for door in state.doors)
+        through = clocks.get(self._door_numbers[0], 0)
+        for number in self._door_numbers:
+            time = clocks.get(number, 0)
+            if time < through:  # noqa: PLR1730 - a call per door, every record of the clock
+                through = time
         if through > state.clock:
             state.clock = through
             self._clock_moved()

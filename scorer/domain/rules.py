@@ -7,7 +7,7 @@ changed definition starts from nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import blake2b
 from math import log
 from typing import Any
@@ -20,12 +20,18 @@ from scorer.domain.conditions import (
     LeadConditions,
     LeadPredicate,
     Predicate,
+    Properties,
     comparable,
     leaves,
     on_properties,
 )
-from scorer.domain.lead import Lead
+from scorer.domain.lead import new_lead
+from scorer.domain.record import PROFILE_UPDATED
 
+STEEPEST = 64.0
+"""Decay rate times age at which the landmark is moved: e^64 leaves room for sums in a double."""
+AGES = 1 << 60
+"""ms."""
 ENTERED, LEFT = "segment.entered:", "segment.left:"
 
 
@@ -151,13 +157,13 @@ class Watch:
 class Judged:
     """A condition on the lead whose truth is part of its state."""
 
-    __slots__ = ("entered", "holds", "item", "left", "order", "slot", "standing_group")
+    __slots__ = ("entered", "item", "left", "order", "slot", "standing_group", "when")
 
-    def __init__(self, item: Any, slot_: int, order: int, holds: LeadPredicate) -> None:
+    def __init__(self, item: Any, slot_: int, order: int, when: LeadPredicate) -> None:
         self.item = item
         self.slot = slot_
         self.order = order
-        self.holds = holds
+        self.when = when
         self.standing_group = -1
         """Of standing points: index into ``Lead.sums``."""
         self.entered: str = ""
@@ -170,46 +176,52 @@ class _FieldIndex:
     __slots__ = ("equal", "lengths", "prefix")
 
     def __init__(self) -> None:
-        self.equal: dict[Any, tuple[Grant, ...]] = {}
-        self.prefix: dict[str, tuple[Grant, ...]] = {}
-        self.lengths: tuple[int, ...] = ()
+        self.equal: dict[Any, list[Grant]] = {}
+        self.prefix: dict[str, list[Grant]] = {}
+        self.lengths: list[int] = []
+
+    def find(self, value: Any, found: list[Grant]) -> None:
+        """Add the awards whose condition on this property holds."""
+        if type(value) is str:
+            value = value.casefold()
+            for length in self.lengths:
+                grants = self.prefix.get(value[:length])
+                if grants is not None:
+                    found.extend(grants)
+        elif type(value) is not int and type(value) is not float:
+            value = comparable(value)
+        grants = self.equal.get(value)
+        if grants is not None:
+            found.extend(grants)
 
 
 class TypeIndex:
     """What an activity type can set off."""
 
-    __slots__ = ("always", "fields", "watches")
+    __slots__ = ("always", "fields", "profile", "watches")
 
     def __init__(self) -> None:
-        self.always: tuple[Grant, ...] = ()
+        self.always: list[Grant] = []
         self.fields: dict[str, _FieldIndex] = {}
-        self.watches: tuple[Watch, ...] = ()
+        self.watches: list[Watch] = []
+        self.profile = False
+        """Its properties are the lead's attributes."""
 
-    def find(self, properties: Mapping[str, Any]) -> Iterable[Grant]:
+    def find(self, properties: Properties) -> list[Grant]:
         """Awards whose indexed condition holds, in rule order; the cost grows with the properties."""
         fields = self.fields
-        if not fields:
-            return self.always
-        found: list[Grant] | None = None
-        names: Iterable[str] = fields if len(fields) <= len(properties) else properties
-        for name in names:
-            index = fields.get(name)
-            if index is None:
-                continue
-            value: Any = properties.get(name)
-            kind = type(value)
-            if kind is str:
-                value = value.casefold()
-                for length in index.lengths:
-                    grants = index.prefix.get(value[:length])
-                    if grants is not None:
-                        found = [*grants] if found is None else [*found, *grants]
-            elif kind is not int and kind is not float:
-                value = comparable(value)
-            grants = index.equal.get(value)
-            if grants is not None:
-                found = [*grants] if found is None else [*found, *grants]
-        if found is None:
+        found: list[Grant] = []
+        if len(fields) <= len(properties):
+            for name, index in fields.items():
+                value = properties.get(name)
+                if value is not None:
+                    index.find(value, found)
+        else:
+            for name, value in properties.items():
+                asked = fields.get(name)
+                if asked is not None:
+                    asked.find(value, found)
+        if not found:
             return self.always
         if len(found) == 1 and not self.always:
             return found
@@ -241,6 +253,8 @@ class RuleSet:
         """Distinct decay rates per ms, the first of them 0."""
         self.rate_count = len(self.rates)
         self.fastest = max(self.rates)
+        self.landmark_reach = int(STEEPEST / self.fastest) if self.fastest else AGES
+        """ms between a lead's landmark and its clock after which the landmark is moved."""
         self.group_count = len(source.scores) * self.rate_count
         self.clamped = (source.cap is not None or source.floor is not None) or any(
             score.cap is not None or score.floor is not None for score in source.scores
@@ -334,12 +348,13 @@ class RuleSet:
                 field = index.fields.setdefault(key.field, _FieldIndex())
                 table = field.equal if key.op == "equals" else field.prefix
                 for value in {comparable(value) for value in key.value}:
-                    table[value] = (*table.get(value, ()), grant)
+                    table.setdefault(value, []).append(grant)
         for type_, grants in always.items():
-            self.types[type_].always = tuple(grants)
+            self.types[type_].always = grants
         for index in self.types.values():
             for field in index.fields.values():
-                field.lengths = tuple(sorted({len(prefix) for prefix in field.prefix}))
+                field.lengths = sorted({len(prefix) for prefix in field.prefix})
+        self.types.setdefault(PROFILE_UPDATED, TypeIndex()).profile = True
 
     # -- conditions on leads ------------------------------------------------------------------
 
@@ -351,7 +366,7 @@ class RuleSet:
             watch = self.watches[name] = Watch(name, None if where is None else on_properties(where))
             for type_ in dict.fromkeys(node.matcher.types):
                 index = self.types.setdefault(type_, TypeIndex())
-                index.watches = (*index.watches, watch)
+                index.watches.append(watch)
         watch.ask(node.count if isinstance(node, model.Recent) else 0, node.window)
         return name
 
@@ -406,10 +421,10 @@ class RuleSet:
                 timed.append(judged)
         for watch, entries in watches.items():
             self.watches[watch].judged = tuple(entries)
-        blank = Lead()
+        blank = new_lead()
         initial = []
         for judged in self.judged:
-            if judged.holds(blank, 0):
+            if judged.when.holds(blank, 0):
                 blank.holds.add(judged.slot)
                 initial.append(judged)
         return {name: tuple(entries) for name, entries in attributes.items()}, tuple(initial), tuple(timed)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from hypothesis import given, settings
 
-from scorer.domain.lead import Lead, decode_lead
+from scorer.domain.lead import decode_lead, stored
 from scorer.domain.record import NO_DOOR, Fact
 from tests.property.cases import Case, cases
 from tests.property.machine import Machine
@@ -23,8 +25,8 @@ def told(machine: Machine) -> dict[str, list[bytes]]:
     return found
 
 
-def leads(machine: Machine) -> dict[bytes, Lead]:
-    return {key: decode_lead(encoded) for key, encoded in machine.store.items()}
+def leads(machine: Machine) -> dict[bytes, tuple[Any, ...]]:
+    return {key: stored(decode_lead(encoded)) for key, encoded in machine.store.items()}
 
 
 def points(machine: Machine, lead: str) -> list[tuple[str, str, float]]:

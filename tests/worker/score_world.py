@@ -11,7 +11,7 @@ import msgspec
 
 from scorer import rulefile
 from scorer.domain import clock
-from scorer.domain.lead import decode_lead, encode_lead
+from scorer.domain.lead import decode_lead, encode_lead, stored
 from scorer.domain.model import Model, encode_model, fingerprint
 from scorer.domain.outcomes import Outcome
 from scorer.domain.partition import Dead, LogPartition
@@ -187,4 +187,4 @@ def by_lead(outcomes: list[Outcome]) -> dict[bytes, list[tuple[str, bytes]]]:
 
 def shown(leads: dict[bytes, bytes]) -> dict[bytes, object]:
     """Decoded, so that a difference can be read."""
-    return {key: msgspec.structs.asdict(decode_lead(value)) for key, value in leads.items()}
+    return {key: stored(decode_lead(value)) for key, value in leads.items()}
