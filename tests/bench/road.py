@@ -42,6 +42,7 @@ class WorkerProcess:
             "SCORER_LEAD_SECRET": "test",
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "SCORER_METRICS_PORT": str(self._port),
+            "SCORER_DATA_DIR": str(folder / "data"),
             "SCORER_CHECKPOINT_INTERVAL": str(checkpoint),
         }
         with self.log.open("ab") as log:

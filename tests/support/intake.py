@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
 
+    from confluent_kafka import Message
+
     from scorer.worker.intake_agent import IntakeOwner
 
 REGISTRY = Registry.load()
@@ -93,11 +95,20 @@ class Publisher:
         )
 
     def send(
-        self, door: str, value: bytes | None, key: bytes | str | None = None, partition: int = -1
+        self,
+        door: str,
+        value: bytes | None,
+        key: bytes | str | None = None,
+        partition: int = -1,
+        taken: Callable[[Message], object] = lambda _: None,
     ) -> None:
-        def delivered(error: Any, _: object) -> None:
+        """``taken`` gets the message once the broker has it: its partition and append time are set then."""
+
+        def delivered(error: Any, message: Message) -> None:
             if error is not None:
                 self._errors.append(error)
+            else:
+                taken(message)
 
         self.producer.produce(self._prefix + door, value, key, partition, on_delivery=delivered)
         self.producer.poll(0)
