@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from scorer.wire.cloudevents import milliseconds, shown
+from scorer.wire.cloudevents import shown
 from scorer.wire.dead_letters import Reason, Rejected
 from scorer.wire.intake import Intake
 from scorer.wire.registry import Registry
+from scorer.wire.times import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

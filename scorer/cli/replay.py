@@ -133,8 +133,8 @@ def _model(rules: Path | None) -> bytes:
 
 
 def _milliseconds(text: str | None) -> int:
-    from scorer.wire.cloudevents import milliseconds
     from scorer.wire.dead_letters import Rejected
+    from scorer.wire.times import milliseconds
 
     if text is None:
         return 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
-QUARTER_HOUR = 900_000
+QUARTER_HOUR: Final = 900_000
 """ms. Every zone's offset from UTC has been a multiple of it since 1972, and so have the changes."""
-DAY = 86_400_000
+DAY: Final = 86_400_000
 EPOCH = date(1970, 1, 1).toordinal()
 
 

@@ -7,9 +7,12 @@ one before it and a varint of the newest time less the partition's. A second's l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
-_BITS, _MORE = 0x7F, 0x80
-"""Of a varint's byte: the number's bits, and the mark that another byte follows."""
+_BITS: Final = 0x7F
+"""Of a varint's byte: the number's bits."""
+_MORE: Final = 0x80
+"""The mark that another byte follows."""
 
 
 def pack(times: Mapping[int, int]) -> bytes:

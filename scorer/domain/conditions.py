@@ -280,7 +280,7 @@ class LeadConditions:
 
 def absence_start(lead: Lead, slot: int) -> int:
     """Start of the absence window of a watch: the newest activity, but not before watching began."""
-    start = lead.starts.get(slot, lead.since)
+    start = lead.watched_since(slot)
     times = lead.newest.get(slot)
     return max(times[-1], start) if times else start
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Sequence
 from math import exp
+from typing import Final
 
 from scorer.domain.conditions import Properties
 from scorer.domain.granting import grant, rebase, resum
@@ -21,12 +22,14 @@ from scorer.domain.record import Fact
 from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, Watch
 from scorer.domain.solve import next_crossing, next_edge, no_crossing_before, stays_low
 
-ATTRIBUTES = 256
+ATTRIBUTES: Final = 256
 """Attributes kept per lead; a further one is not taken."""
-ATTRIBUTE_TEXT = 1_024
+ATTRIBUTE_TEXT: Final = 1_024
 """Characters of an attribute's text; a longer one is not taken."""
 
-RAISED, LOWERED, TURNED = 1, 2, 4
+RAISED: Final = 1
+LOWERED: Final = 2
+TURNED: Final = 4
 """What a change did: points added, points taken, a disqualification that came or went."""
 
 
@@ -109,7 +112,8 @@ def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> N
     if not lead.sums and lead.fence < 0:
         return
     lead.masses = {slot: mass for slot, mass in lead.masses.items() if slot in rules.variants}
-    lead.days = {slot: days for slot, days in lead.days.items() if slot in rules.variants}
+    if lead.days is not None:
+        lead.days = {slot: days for slot, days in lead.days.items() if slot in rules.variants} or None
     keys = {award.key for award in rules.grants} | rules.variants.keys()
     lead.limits = {key: kept for key, kept in lead.limits.items() if key in keys}
     lead.newest = {
@@ -117,13 +121,14 @@ def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> N
         for slot, times in lead.newest.items()
         if slot in rules.watches
     }
-    lead.holds = {slot for slot in lead.holds if slot in rules.by_slot}
+    lead.holds = tuple(slot for slot in lead.holds if slot in rules.by_slot)
     known = previous.watches if previous is not None else {}
-    lead.starts = {slot: start for slot, start in lead.starts.items() if slot in rules.watches}
+    starts = {slot: start for slot, start in (lead.starts or {}).items() if slot in rules.watches}
     for slot in rules.watches:
         if slot not in known:
             # Nobody watched until now, so nobody can have been found inactive.
-            lead.starts[slot] = max(as_of, lead.since)
+            starts[slot] = max(as_of, lead.since)
+    lead.starts = starts or None
     resum(rules, lead)
 
 
@@ -220,18 +225,18 @@ def _note(lead: Lead, watch: Watch, at: int) -> bool:
         times[0] = at
         if judged - last < watch.shortest:
             return False  # every window was open, and is
-        before = watch.truth([last], lead.starts.get(watch.slot, lead.since), judged)
+        before = watch.truth([last], lead.watched_since(watch.slot), judged)
     else:
         if times is None:
             times = lead.newest[watch.slot] = []
-        before = watch.truth(times, lead.starts.get(watch.slot, lead.since), judged)
+        before = watch.truth(times, lead.watched_since(watch.slot), judged)
         if times and at < times[-1]:
             insort(times, at)
         else:
             times.append(at)
         if len(times) > watch.count:
             del times[0]
-    start = lead.starts.get(watch.slot, lead.since)
+    start = lead.watched_since(watch.slot)
     if watch.truth(times, start, judged) == before:
         return False
     _schedule(lead, watch.edge(times, start, judged))
@@ -268,9 +273,9 @@ def _judge(rules: RuleSet, lead: Lead, entries: Sequence[Judged], at: int) -> in
         if holds == (entry.slot in lead.holds):
             continue
         if holds:
-            lead.holds.add(entry.slot)
+            lead.holds = (*lead.holds, entry.slot)
         else:
-            lead.holds.discard(entry.slot)
+            lead.holds = tuple(slot for slot in lead.holds if slot != entry.slot)
         if entry.standing_group >= 0:
             points = entry.item.points if holds else -entry.item.points
             lead.sums[entry.standing_group] += points

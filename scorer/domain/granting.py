@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from math import exp
 from struct import Struct
-from typing import cast
+from typing import Final, cast
 
 from scorer.domain.conditions import Properties, comparable
 from scorer.domain.lead import Lead
@@ -13,11 +13,11 @@ from scorer.domain.model import LinearDecay, Once, OncePerObject, PerPeriod, Per
 from scorer.domain.reading import share_left
 from scorer.domain.rules import Grant, RuleSet, Variant
 
-OBJECT = 8
+OBJECT: Final = 8
 """Bytes of an object's hash in ``Lead.limits``."""
-PERIOD = Struct(">IH")
+PERIOD: Final = Struct(">IH")
 """An entry of ``Lead.limits`` for grants per period: period number, grants made in it."""
-PERIODS_KEPT = 512
+PERIODS_KEPT: Final = 512
 """More than the days of the 400-day horizon: a record that is not refused always finds its period."""
 
 
@@ -44,7 +44,7 @@ def grant(rules: RuleSet, lead: Lead, award: Grant, properties: Properties, at: 
         else:
             lead.limits[first.slot] = b""
     if award.special and award.key not in lead.specials:
-        lead.specials.append(award.key)
+        lead.specials = (*lead.specials, award.key)
     if award.linear is not None:
         _add_day(rules, lead, award.linear, variant, at, weight)
         return variant.points * weight
@@ -119,9 +119,9 @@ def _within_period(rules: RuleSet, lead: Lead, award: Grant, at: int) -> bool:
 def _add_day(
     rules: RuleSet, lead: Lead, decay: LinearDecay, variant: Variant, at: int, weight: float
 ) -> None:
-    days = lead.days.get(variant.slot)
-    if days is None:
-        days = lead.days[variant.slot] = {}
+    if lead.days is None:
+        lead.days = {}
+    days = lead.days.setdefault(variant.slot, {})
     day = rules.calendar.day(at)
     days[day] = days.get(day, 0.0) + weight
     today = rules.calendar.day(lead.clock)
@@ -134,13 +134,13 @@ def _add_day(
 def resum(rules: RuleSet, lead: Lead) -> None:
     """Compute ``sums`` and ``specials`` anew from masses, days and standing points."""
     lead.sums = [0.0] * rules.group_count
-    lead.specials = []
-    for slot in (*lead.masses, *lead.days):
+    lead.specials = ()
+    for slot in (*lead.masses, *(lead.days or ())):
         award, variant = rules.variants[slot]
         if not award.special:
             lead.sums[variant.group] += variant.points * lead.masses[slot]
         elif award.key not in lead.specials:
-            lead.specials.append(award.key)
+            lead.specials = (*lead.specials, award.key)
     for judged in rules.judged:
         if judged.standing_group >= 0 and judged.slot in lead.holds:
             lead.sums[judged.standing_group] += judged.item.points

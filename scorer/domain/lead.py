@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-OPEN, QUALIFIED, DISQUALIFIED = 0, 1, 2
+OPEN: Final = 0
+QUALIFIED: Final = 1
+DISQUALIFIED: Final = 2
 """Values of ``Lead.status``."""
 
-SEEN_ENTRY = 12
+SEEN_ENTRY: Final = 12
 """Bytes of one entry of ``Lead.seen``."""
 
 Attribute = tuple[int, Any]
@@ -65,12 +67,12 @@ class Lead:
         disqualified_by: int,
         sums: list[float],
         masses: dict[int, float],
-        days: dict[int, dict[int, float]],
-        specials: list[int],
+        days: dict[int, dict[int, float]] | None,
+        specials: tuple[int, ...],
         newest: dict[int, list[int]],
-        starts: dict[int, int],
+        starts: dict[int, int] | None,
         limits: dict[int, bytes],
-        holds: set[int],
+        holds: tuple[int, ...],
         attributes: dict[str, Attribute],
         seen: bytes,
     ) -> None:
@@ -104,7 +106,7 @@ class Lead:
         self.masses = masses
         """Award slot -> grants, decayed to the landmark."""
         self.days = days
-        """Slot of a linearly decaying award -> day -> grants."""
+        """Slot of a linearly decaying award -> day -> grants. None where there is none."""
         self.specials = specials
         """Awards granted to this lead whose value is not part of ``sums``: capped or linearly decaying."""
         self.newest = newest
@@ -120,12 +122,20 @@ class Lead:
         self.seen = seen
         """Event ids of the last 24 h: 8-byte digest and 4-byte time (s, big-endian), oldest first."""
 
+    def watched_since(self, slot: int) -> int:
+        """When watching began, by the slot of a watch."""
+        starts = self.starts
+        return self.since if starts is None else starts.get(slot, self.since)
+
 
 def new_lead(generation: int = 0, milestone: int = 0) -> Lead:
     """A lead of which nothing is known yet."""
+    # fmt: off
     return Lead(
-        -1, generation, milestone, 0, OPEN, 0, 0, 0, 0, 0, 0, 0, 0, [], {}, {}, [], {}, {}, {}, set(), {}, b""
+        -1, generation, milestone, 0, OPEN, 0, 0, 0, 0, 0, 0, 0, 0,
+        [], {}, None, (), {}, None, {}, (), {}, b"",
     )
+    # fmt: on
 
 
 _Stored = tuple[
@@ -144,12 +154,12 @@ _Stored = tuple[
     int,
     list[float],
     dict[int, float],
-    dict[int, dict[int, float]],
-    list[int],
+    dict[int, dict[int, float]] | None,
+    tuple[int, ...],
     dict[int, list[int]],
-    dict[int, int],
+    dict[int, int] | None,
     dict[int, bytes],
-    set[int],
+    tuple[int, ...],
     dict[str, Attribute],
     bytes,
 ]

@@ -62,7 +62,7 @@ def ledger(rules: RuleSet, lead: Lead, at: int) -> list[Line]:
 def _granted(rules: RuleSet, lead: Lead) -> list[tuple[Grant, list[Variant]]]:
     """The awards granted to a lead, in the order of the rule file, each with its variants granted."""
     found: dict[int, tuple[Grant, list[Variant]]] = {}
-    for slot in (*lead.masses, *lead.days):
+    for slot in (*lead.masses, *(lead.days or ())):
         entry = rules.variants.get(slot)
         if entry is not None:
             found.setdefault(entry[0].order, (entry[0], []))[1].append(entry[1])

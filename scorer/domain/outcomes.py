@@ -8,35 +8,35 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple
 
 from scorer.domain.lead import DISQUALIFIED, QUALIFIED, Lead
 from scorer.domain.ledger import Line, ledger
+from scorer.domain.messages import Contribution, Event, OutcomeData, ViewData, encode_event
 from scorer.domain.model import Disqualification
 from scorer.domain.reading import clamp, parts, weigh
 from scorer.domain.rules import RuleSet
 
-LEAD_QUALIFIED, LEAD_DISQUALIFIED, LEAD_SCORE = "lead.qualified", "lead.disqualified", "lead.score"
-SOURCE = "scorer"
-BELOW_EXIT = "score"
+LEAD_QUALIFIED: Final = "lead.qualified"
+LEAD_DISQUALIFIED: Final = "lead.disqualified"
+LEAD_SCORE: Final = "lead.score"
+SOURCE: Final = "scorer"
+BELOW_EXIT: Final = "score"
 """Reason of a disqualification by the total alone."""
-TOP = 5
+TOP: Final = 5
 """Contributions that an outcome names."""
-DIGITS = 6
+DIGITS: Final = 6
 """Decimals of points in messages."""
 
-SCALE = 10.0**DIGITS
-EXACT = 2.0**52 / SCALE
+SCALE: Final = 1e6  # 10 ** DIGITS
+EXACT: Final = 4e9
 """Beyond it a double has no further decimals to round."""
-MINUTE = 60_000
+MINUTE: Final = 60_000
 """ms."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, and written without its offset
-_SECONDS = [f":{second:02}" for second in range(60)]
-_THOUSANDTHS = [f".{ms:03}Z" for ms in range(1_000)]
-_encode = msgspec.json.Encoder().encode
+_SECONDS: Final = [f":{second:02}" for second in range(60)]
+_THOUSANDTHS: Final = [f".{ms:03}Z" for ms in range(1_000)]
 
 
 class Outcome(NamedTuple):
@@ -57,19 +57,18 @@ def outcome(
     lead.seq += 1
     total, parts_ = _points(rules, lead)
     lines = sorted(ledger(rules, lead, lead.clock), key=_by_weight)
-    data = {
-        "sequence": lead.seq,
-        "total": total,
-        "parts": parts_,
-        "band": band(rules, lead),
-        "stage": stage(lead),
-        # The rule that decided; ``score`` for the total alone.
-        "reason": BELOW_EXIT if reason is None else reason.id,
-        "cause": cause,
-        "deal_stage": None if reason is None else reason.deal_stage,
-        "top": [{"rule": line.rule, "points": _round(line.value)} for line in lines[:TOP]],
-        "rules": rules.fingerprint,
-    }
+    data = OutcomeData(
+        lead.seq,
+        total,
+        parts_,
+        band(rules, lead),
+        stage(lead),
+        BELOW_EXIT if reason is None else reason.id,
+        cause,
+        None if reason is None else reason.deal_stage,
+        [Contribution(line.rule, _round(line.value)) for line in lines[:TOP]],
+        rules.fingerprint,
+    )
     event = _event(f"{lead_id}:{lead.seq}", kind, lead_id, lead.clock, data)
     return Outcome(f"{kind}.v1", lead_id.encode(), event)
 
@@ -81,16 +80,7 @@ def _by_weight(line: Line) -> tuple[float, str]:
 def score_view(rules: RuleSet, lead_id: str, lead: Lead) -> bytes:
     """The value of ``lead.score.v1``: the latest score, its parts, band and stage, at the lead's clock."""
     total, parts_ = _points(rules, lead)
-    data = {
-        "total": total,
-        "parts": parts_,
-        "band": band(rules, lead),
-        "stage": stage(lead),
-        "sequence": lead.seq,
-        # The last record of the lead log that this score has taken in.
-        "log_offset": lead.fence,
-        "rules": rules.fingerprint,
-    }
+    data = ViewData(total, parts_, band(rules, lead), stage(lead), lead.seq, lead.fence, rules.fingerprint)
     return _event(f"{lead_id}@{lead.fence}", LEAD_SCORE, lead_id, lead.clock, data)
 
 
@@ -111,8 +101,13 @@ def stage(lead: Lead) -> str:
 
 def _points(rules: RuleSet, lead: Lead) -> tuple[float, dict[str, float]]:
     values = parts(rules, lead, lead.clock)
-    total = clamp(weigh(rules, values), rules.model.floor, rules.model.cap)
-    return _round(total), {name: _round(values[index]) for name, index in rules.score_index.items()}
+    total = weigh(rules, values)
+    if rules.clamped:
+        total = clamp(total, rules.model.floor, rules.model.cap)
+    by_score: dict[str, float] = {}
+    for name, index in rules.score_index.items():
+        by_score[name] = _round(values[index])
+    return _round(total), by_score
 
 
 def _round(points: float) -> float:
@@ -123,19 +118,8 @@ def _round(points: float) -> float:
     return whole / SCALE
 
 
-def _event(id_: str, kind: str, lead_id: str, at: int, data: dict[str, object]) -> bytes:
-    return _encode(
-        {
-            "specversion": "1.0",
-            "id": id_,
-            "source": SOURCE,
-            "type": kind,
-            "subject": lead_id,
-            "time": instant(at),
-            "datacontenttype": "application/json",
-            "data": data,
-        }
-    )
+def _event(id_: str, kind: str, lead_id: str, at: int, data: OutcomeData | ViewData) -> bytes:
+    return encode_event(Event("1.0", id_, SOURCE, kind, lead_id, instant(at), "application/json", data))
 
 
 def instant(at: int) -> str:

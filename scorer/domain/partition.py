@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -26,7 +26,7 @@ FAULTS_IN_A_ROW = 20
 FAULT_WINDOW = 10_000
 """Records; more than 1% of them failing stops the partition."""
 FAULT_SHARE = 0.01
-REMEMBERED = 86_400
+REMEMBERED: Final = 86_400
 """Seconds of the doors' clock for which a publisher's event ids are remembered."""
 
 UNDECODABLE, ENGINE_ERROR = "undecodable", "engine_error"

@@ -8,12 +8,13 @@ and a mass is read at an instant as mass * e^(-rate (instant - landmark)).
 from __future__ import annotations
 
 from math import exp
+from typing import Final
 
 from scorer.domain.lead import Lead
 from scorer.domain.model import LinearDecay
 from scorer.domain.rules import Grant, RuleSet, Variant
 
-TOLERANCE = 1e-9
+TOLERANCE: Final = 1e-9
 """Points. A total this close to a threshold has neither risen above it nor fallen below it, so that
 rounding can't decide: a booked call worth 20 is not above 20."""
 
@@ -42,15 +43,16 @@ def parts(rules: RuleSet, lead: Lead, at: int) -> list[float]:
     """The value of each score, clamped but not weighted, in the order of the model's scores."""
     sums = lead.sums
     elapsed = at - lead.landmark
-    factors = [exp(-rate * elapsed) for rate in rules.rates]
-    values = []
+    values = [0.0] * len(rules.weights)
     group = 0
-    for _ in rules.weights:
+    for index in range(len(values)):
         value = 0.0
-        for factor in factors:
-            value += sums[group] * factor
+        for rate in rules.rates:
+            points = sums[group]
+            if points:
+                value += points * exp(-rate * elapsed)
             group += 1
-        values.append(value)
+        values[index] = value
     for key in lead.specials:
         grant = rules.specials.get(key)
         if grant is not None:
@@ -64,8 +66,11 @@ def parts(rules: RuleSet, lead: Lead, at: int) -> list[float]:
 def weigh(rules: RuleSet, values: list[float]) -> float:
     """The weighted sum of score values."""
     total_ = 0.0
-    for value, weight in zip(values, rules.weights, strict=True):
-        total_ += value * weight  # not sum(): from Python 3.12 on it compensates, and bytes would differ
+    weights = rules.weights
+    for index in range(len(weights)):
+        total_ += (
+            values[index] * weights[index]
+        )  # not sum(): from Python 3.12 on it compensates, and bytes would differ
     return total_
 
 
@@ -99,7 +104,7 @@ def variant_value(rules: RuleSet, lead: Lead, grant: Grant, variant: Variant, at
         if mass is None:
             return 0.0
         return variant.points * mass * exp(-rules.rates[variant.rate_index] * (at - lead.landmark))
-    days = lead.days.get(variant.slot)
+    days = None if lead.days is None else lead.days.get(variant.slot)
     if not days:
         return 0.0
     today = rules.calendar.day(at)

@@ -425,7 +425,7 @@ class RuleSet:
         initial = []
         for judged in self.judged:
             if judged.when.holds(blank, 0):
-                blank.holds.add(judged.slot)
+                blank.holds = (*blank.holds, judged.slot)
                 initial.append(judged)
         return {name: tuple(entries) for name, entries in attributes.items()}, tuple(initial), tuple(timed)
 

@@ -9,6 +9,7 @@ and clamps need no care of their own: the bounds hold for them too.
 from __future__ import annotations
 
 from math import ceil, exp, isfinite, log
+from typing import Final
 
 from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
 from scorer.domain.reading import (
@@ -22,13 +23,13 @@ from scorer.domain.reading import (
 )
 from scorer.domain.rules import Grant, RuleSet, Variant
 
-HORIZON = 100 * 365 * 86_400_000
+HORIZON: Final = 100 * 365 * 86_400_000
 """ms. No crossing is looked for later than this; the search goes on from there when the time has come."""
-FIRST_STEP = 3_600_000
-NEVER: list[int] = []
-CLOSE_ENOUGH = 0.25
+FIRST_STEP: Final = 3_600_000
+NEVER: Final[list[int]] = []
+CLOSE_ENOUGH: Final = 0.25
 """ms. The last step of Newton's method: the answer is a whole ms."""
-EVALUATIONS = 4_000
+EVALUATIONS: Final = 4_000
 """Bounds computed in one search at the most; past it the answer is the instant reached."""
 
 
@@ -234,7 +235,7 @@ def next_edge(rules: RuleSet, lead: Lead, after: int) -> int:
     first = 0
     newest, starts, since = lead.newest, lead.starts, lead.since
     for watch in rules.timed_watches:
-        start = starts.get(watch.slot, since) if starts else since
+        start = since if starts is None else starts.get(watch.slot, since)
         edge = watch.edge(newest.get(watch.slot) or NEVER, start, after)
         if edge and (not first or edge < first):
             first = edge

@@ -174,7 +174,7 @@ class EventSource:
             self._bad.add(number, rejected.reason, rejected.detail)
             return
         self._move(batch, time)
-        self._append(batch, accepted.lead, accepted.value)
+        self._append(batch, *accepted)
 
     def _move(self, batch: Batch, time: int) -> None:
         if time > self._now:

@@ -7,8 +7,6 @@ in every JSON library that a schema would be checked with.
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -75,34 +73,6 @@ def _decode_last_members(value: bytes) -> Event:
         raise Rejected(Reason.NOT_JSON, str(error)) from None
     except RecursionError:
         raise Rejected(Reason.BAD_PROPERTIES, "nested too deeply") from None
-
-
-# RFC 3339's date-time: upper or lower case T and Z, any number of decimals, an offset always. Years
-# from 1970; no leap seconds, which have no instant of their own in any clock that we compare with.
-# What a calendar knows (30 February) is left to datetime; the JSON Schema spells it out.
-_DATE_TIME = re.compile(
-    r"(?:19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
-    r"[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
-    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-).fullmatch
-_parse = datetime.fromisoformat
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
-
-
-def milliseconds(time: str) -> int:
-    """An RFC 3339 date-time as ms since 1970-01-01 UTC, rounded down; raises ``Rejected``."""
-    if _DATE_TIME(time) is None:
-        raise Rejected(Reason.BAD_TIME, f"time: not an RFC 3339 date-time with an offset: {shown(time)}")
-    try:
-        return (_parse(time) - _EPOCH) // _MS
-    except ValueError:
-        pass
-    try:
-        # Python 3.11 knows the upper-case Z only.
-        return (_parse(time.upper()) - _EPOCH) // _MS
-    except ValueError:
-        raise Rejected(Reason.BAD_TIME, f"time: no such day: {shown(time)}") from None
 
 
 def shown(text: str) -> str:

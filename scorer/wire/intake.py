@@ -7,29 +7,27 @@ its append time, its coordinates and the secret; no clock, no I/O.
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from scorer.domain.record import NO_DOOR, PROFILE_UPDATED, Fact, encode_record
-from scorer.wire.cloudevents import decode, milliseconds, shown
+from scorer.wire.cloudevents import decode, shown
 from scorer.wire.dead_letters import Reason, Rejected
 from scorer.wire.identity import Identity
 from scorer.wire.properties import Flattener
 from scorer.wire.registry import Registry
+from scorer.wire.times import milliseconds
 
 if TYPE_CHECKING:
     from scorer.wire.registry import Topic
 
-MAX_AHEAD_MS = 5 * 60 * 1000
+MAX_AHEAD_MS: Final = 5 * 60 * 1000
 """How far an event's time may be after the time its record was received."""
-MAX_AGE_MS = 400 * 24 * 3600 * 1000
+MAX_AGE_MS: Final = 400 * 24 * 3600 * 1000
 """How far before."""
 
 
-class Accepted(NamedTuple):
-    """A record of the lead log: Kafka key and value. The partition is ``partition_of(lead, n)``."""
-
-    lead: bytes
-    value: bytes
+Accepted = tuple[bytes, bytes]
+"""A record of the lead log: lead id, the Kafka key, and value. The partition is ``partition_of(lead, n)``."""
 
 
 class Intake:
@@ -84,7 +82,7 @@ class Intake:
         )
         if len(lead) + len(encoded) > self._max_log_bytes:
             raise Rejected(Reason.TOO_LARGE, f"{len(encoded)} bytes as a log record")
-        return Accepted(lead, encoded)
+        return lead, encoded
 
 
 class TypesOfDoor:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from scorer.wire.cloudevents import shown
 from scorer.wire.dead_letters import Reason, Rejected
 
-MAX_DEPTH = 4
+MAX_DEPTH: Final = 4
 """Objects inside one another within ``data``; the names of the fields are joined with dots."""
-MAX_FIELDS = 256
+MAX_FIELDS: Final = 256
 """Fields after flattening, those that are dropped not counted."""
-MAX_LIST = 100
-MAX_NAME = 128
+MAX_LIST: Final = 100
+MAX_NAME: Final = 128
 """Characters of one member's name, before joining."""
 
 # Both ends of what 64-bit integers and JSON Schema can say alike; the upper end is excluded.
-MIN_NUMBER = -(2**63)
-MAX_NUMBER = 2**63
+MIN_NUMBER: Final = -(2**63)
+MAX_NUMBER: Final = 2**63
 
 PERSONAL = frozenset(
     {"email", "user_id", "anonymous_id", "name", "first_name", "last_name", "phone", "ip"},
@@ -26,7 +26,7 @@ PERSONAL = frozenset(
 
 _FOLDED = frozenset(name.replace("_", "") for name in PERSONAL)
 
-_CACHED_NAMES = 10_000
+_CACHED_NAMES: Final = 10_000
 
 
 def is_personal(name: str) -> bool:

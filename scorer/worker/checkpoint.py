@@ -15,7 +15,7 @@ raised: the caller ends the process with it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -63,8 +63,7 @@ async def checkpoint(
     taken = partition.take()
     cut_seconds = clock() - began
     views = kafka.lane(SCORE, number)
-    for key, view in taken.views:
-        views.append(key, view)
+    views.extend(taken.views)
     views.push()
     await outbox.flush()
     await confirm()
@@ -78,7 +77,7 @@ async def checkpoint(
 
 
 async def write(
-    changelog: Lane, number: int, epoch: int, meta: Meta, records: Iterable[tuple[bytes, bytes | None]]
+    changelog: Lane, number: int, epoch: int, meta: Meta, records: Sequence[tuple[bytes, bytes | None]]
 ) -> Meta:
     """Append to a partition's changelog; returns where the store stands once it has them too.
 
@@ -87,7 +86,7 @@ async def write(
     """
     headers = epoch_headers(epoch)
     expected = meta.next
-    for run in await changelog.send((key, value, headers) for key, value in records):
+    for run in await changelog.send(records, headers):
         if run.base != expected:
             raise CannotContinue(
                 f"another writer: partition {number} of the changelog took our records at offset"

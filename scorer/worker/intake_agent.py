@@ -154,7 +154,7 @@ class IntakeOwner(Service):
             except Exception as error:  # noqa: BLE001 - one record must not stop a door
                 letters.fault(door, record, error)
             else:
-                accepted[partition_of(fact.lead, partitions)].append(fact)
+                accepted[partition_of(fact[0], partitions)].append(fact)
         for lane, facts in zip(self._log, accepted, strict=True):
             lane.extend(facts)
         for lane in self._lanes:

@@ -6,14 +6,14 @@ runs on the real ones (``score_kafka``, ``rocks``) and in a simulation in one pr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from scorer.domain.partition import Message
 
 Header = tuple[str, bytes]
 Headers = list[tuple[str, bytes | None]]
-Outgoing = tuple[bytes | None, bytes | None, Headers | None]
+Outgoing = tuple[bytes | None, bytes | None]
 """Key, value and headers of a record to send."""
 Result = TypeVar("Result")
 
@@ -39,13 +39,18 @@ class Lane(Protocol):
 
     def append(self, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None: ...
 
+    def extend(self, records: Sequence[Outgoing], headers: Headers | None = None) -> None:
+        """``append`` for many records that share their headers."""
+
     def push(self) -> None:
         """Starts sending; returns at once."""
 
     async def flush(self) -> None:
         """Returns when all in-sync replicas have everything appended before; raises otherwise."""
 
-    async def send(self, records: Iterable[Outgoing]) -> Sequence[Acknowledged]:
+    async def send(
+        self, records: Sequence[Outgoing], headers: Headers | None = None
+    ) -> Sequence[Acknowledged]:
         """Append, wait like ``flush``; returns where these records went, in order."""
         ...
 

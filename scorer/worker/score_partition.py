@@ -200,15 +200,15 @@ class ScorePartition:
             if not queued or key not in dirty or dirty[key].wake == due  # else overtaken already
         ]
         state, rules = machine.state, machine.rules
-        self._pending = {key: stamp(lead.wake, lead.fence) + encode_lead(lead) for key, lead in dirty.items()}
-        views = []
-        if state.version:
-            milestone = state.milestone
-            views = [
-                (key, score_view(rules, key.decode(), lead))
-                for key, lead in dirty.items()
-                if lead.milestone == milestone  # else its sums are the old rules'; it will be swept
-            ]
+        leads: dict[bytes, bytes] = {}
+        views: list[tuple[bytes, bytes]] = []
+        milestone = state.milestone if state.version else -1
+        # One walk for both: what a lead's bytes cost is bringing its state into the processor's cache.
+        for key, lead in dirty.items():
+            leads[key] = stamp(lead.wake, lead.fence) + encode_lead(lead)
+            if lead.milestone == milestone:  # else its sums are the old rules'; it will be swept
+                views.append((key, score_view(rules, key.decode(), lead)))
+        self._pending = leads
         # What is still to be passed over is this process's experience: another, perhaps mended, has its own.
         skip, state.skip = state.skip, []
         cut = Cut(self.epoch, state.position, self.log, encode_state(state))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from scorer.wire.cloudevents import milliseconds
 from scorer.wire.dead_letters import Reason, Rejected
+from scorer.wire.times import milliseconds
 from tests.contract.messages import (
     BEYOND_THE_SCHEMA,
     DOORS,

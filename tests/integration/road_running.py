@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from scorer import cli
-from scorer.wire.cloudevents import milliseconds
 from scorer.wire.partitioner import partition_of
+from scorer.wire.times import milliseconds
 from tests.bench.road import WorkerProcess, scored_to_the_end, wait_until
 from tests.bench.workload import EMAIL
 from tests.integration.score_running import outcomes_in

@@ -21,12 +21,12 @@ from scorer.log_export import Export
 from scorer.log_lines import Recorded, decode_line, recorded_of
 from scorer.rules_apply import apply as apply_rules
 from scorer.settings import Settings
-from scorer.wire.cloudevents import milliseconds
 from scorer.wire.cluster import Cluster, New
 from scorer.wire.dead_letters import TOPIC as DEAD_LETTERS
 from scorer.wire.dead_letters import Reason, dead_letter
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LOG, RULES, Registry
+from scorer.wire.times import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

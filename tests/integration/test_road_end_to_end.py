@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaProducer
 from scorer.broker import Broker
 from scorer.cli.options import default_rules
 from scorer.settings import Settings
-from scorer.wire.cloudevents import milliseconds
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import DISQUALIFIED, QUALIFIED, SCORE
+from scorer.wire.times import milliseconds
 from tests.bench.road import WorkerProcess
 from tests.bench.workload import (
     APP,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scorer.cli import run
 from scorer.history import FIRST_NUMBER, History
-from scorer.wire.cloudevents import milliseconds
+from scorer.wire.times import milliseconds
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -125,10 +125,13 @@ class FakeKafka:
 class FakeLane:
     def __init__(self, kafka: FakeKafka, topic: str, partition: int) -> None:
         self.kafka, self.topic, self.partition = kafka, topic, partition
-        self.waiting: list[Outgoing] = []
+        self.waiting: list[tuple[bytes | None, bytes | None, Headers | None]] = []
 
     def append(self, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         self.waiting.append((key, value, headers))
+
+    def extend(self, records: Sequence[Outgoing], headers: Headers | None = None) -> None:
+        self.waiting += [(key, value, headers) for key, value in records]
 
     def push(self) -> None:
         """The network is slow here: nothing leaves before somebody waits for it."""
@@ -136,9 +139,9 @@ class FakeLane:
     async def flush(self) -> None:
         await self._write()
 
-    async def send(self, records: Iterable[Outgoing]) -> list[Ran]:
+    async def send(self, records: Sequence[Outgoing], headers: Headers | None = None) -> list[Ran]:
         await self._write()
-        self.waiting = list(records)
+        self.extend(records, headers)
         return await self._write()
 
     async def _write(self) -> list[Ran]:

@@ -105,8 +105,8 @@ async def test_send_says_where_exactly_these_records_went() -> None:
     made, producer, _ = writer(batch_bytes=200)
     lane = made.lane("log", 0)
     lane.append(b"k", b"before")
-    three = [(b"k", b"x" * 80, [("h", b"1")])] * 3
-    sending = asyncio.create_task(lane.send(three))
+    three = [(b"k", b"x" * 80)] * 3
+    sending = asyncio.create_task(lane.send(three, [("h", b"1")]))
     await settled()
     lane.append(b"k", b"after")
     for _ in range(4):

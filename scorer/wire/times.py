@@ -1,0 +1,53 @@
+"""The times that publishers write, as ms since 1970."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from scorer.wire.cloudevents import shown
+from scorer.wire.dead_letters import Reason, Rejected
+
+# RFC 3339's date-time: upper or lower case T and Z, any number of decimals, an offset always. Years
+# from 1970; no leap seconds, which have no instant of their own in any clock that we compare with.
+# What a calendar knows (30 February) is left to datetime; the JSON Schema spells it out.
+_DATE_TIME: Final = re.compile(
+    r"(?:19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}"
+    r"[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+).fullmatch
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+
+_SECOND: Final = 19
+"""Characters of a date-time up to its seconds."""
+_REMEMBERED: Final = 50_000
+_seconds: Final[dict[str, int]] = {}
+"""Date-time up to its seconds, in UTC -> ms: thousands of events tell of the same second."""
+_rests: Final[dict[str, int]] = {"Z": 0} | {f".{ms:03}Z": ms for ms in range(1_000)}
+"""What comes after the seconds, as most publishers write it -> ms."""
+
+
+def milliseconds(time: str) -> int:
+    """An RFC 3339 date-time as ms since 1970-01-01 UTC, rounded down; raises ``Rejected``."""
+    rest = _rests.get(time[_SECOND:])
+    if rest is None:
+        return _parsed(time)
+    second = _seconds.get(time[:_SECOND])
+    if second is None:
+        second = _parsed(time) - rest
+        if len(_seconds) >= _REMEMBERED:
+            _seconds.clear()
+        _seconds[time[:_SECOND]] = second
+    return second + rest
+
+
+def _parsed(time: str) -> int:
+    if _DATE_TIME(time) is None:
+        raise Rejected(Reason.BAD_TIME, f"time: not an RFC 3339 date-time with an offset: {shown(time)}")
+    try:
+        # Python 3.11 knows the upper-case Z only.
+        return (datetime.fromisoformat(time.upper()) - _EPOCH) // _MS
+    except ValueError:
+        raise Rejected(Reason.BAD_TIME, f"time: no such day: {shown(time)}") from None
