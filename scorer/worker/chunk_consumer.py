@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 POLL_TIMEOUT = 0.5  # seconds that a fetch waits for the first record
 NOTHING_TO_READ = 0.05  # seconds between looks while no partition may be read
+PUT_OFF = 2
+"""Checkpoints in a row that are left out while there is a backlog: a lead that changes in several
+intervals is then written once, a tenth of the worker's time. Outcomes don't wait for a checkpoint."""
 
 
 class ChunkConsumer(driver.Consumer):
@@ -34,6 +37,8 @@ class ChunkConsumer(driver.Consumer):
         self._deliver_from: dict[TP, int] = {}
         self._sought: set[TP] = set()
         self._last_fetched = 0
+        self._waiting = False  # for something to become durable
+        self._put_off = 0
         self._ahead: asyncio.Task[tuple[int, list[Fetched]]] | None = None
         self._outstanding = 0  # chunks delivered to the agent and not yet applied
         self._applied = asyncio.Event()
@@ -72,7 +77,9 @@ class ChunkConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         await self._applied.wait()
+        self._waiting = True
         await self.app.owner.drained()
+        self._waiting = False
         if self._ahead is None:
             if self._last_fetched < self.app.fetching.small_fetch:
                 await asyncio.sleep(self.app.fetching.linger)
@@ -192,6 +199,7 @@ class ChunkConsumer(driver.Consumer):
         self._deliver_from = dict(positions)
         self._sought.clear()
         self._drop_ahead()
+        self._last_fetched = 0
         self._read_offset.update(dict.fromkeys(positions))  # Faust drops what lies before
         self._outstanding = 0
         self._applied.set()
@@ -211,7 +219,14 @@ class ChunkConsumer(driver.Consumer):
         topics: Any = None,  # noqa: ARG002 - Faust's signature
         start_new_transaction: bool = True,  # noqa: ARG002, FBT001, FBT002
     ) -> bool:
-        return self._positioned and await self._checkpoint(final=False)
+        if not self._positioned:
+            return False
+        backlog = self._last_fetched >= self.app.fetching.max_chunk_records
+        if backlog and not self._waiting and self._put_off < PUT_OFF:
+            self._put_off += 1
+            return False
+        self._put_off = 0
+        return await self._checkpoint(final=False)
 
     async def wait_empty(self) -> None:
         """On revoke and on stop, which call it twice: flow has stopped, no chunk is half applied."""

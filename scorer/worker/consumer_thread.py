@@ -10,6 +10,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+import scorer.worker.bare_records  # noqa: F401 - for its effect on aiokafka's consumers
 from scorer.worker.chunks import Fetched
 
 if TYPE_CHECKING:

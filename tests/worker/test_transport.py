@@ -90,10 +90,16 @@ class FatalError(Exception):
 class World:
     """A consumer between a fake thread and a fake owner."""
 
-    def __init__(self, *, accept_holes: bool = False, **positions: int) -> None:
+    def __init__(self, *, accept_holes: bool = False, at_most: int = 2_000, **positions: int) -> None:
         self.fatal: list[BaseException] = []
         # Never "under load", so that nothing is asked for ahead.
-        fetching = Fetching(group="test", accept_holes=accept_holes, small_fetch=1 << 30, linger=0)
+        fetching = Fetching(
+            group="test",
+            accept_holes=accept_holes,
+            small_fetch=1 << 30,
+            linger=0,
+            max_chunk_records=at_most,
+        )
         self.app = ChunkedApp(Settings(), fetching, on_fatal=self._fatal)  # type: ignore[arg-type]
         self.owner = Owner({TP("log", int(name[1:])): at for name, at in positions.items()})
         self.app.own(self.owner)
@@ -304,3 +310,23 @@ async def test_checkpoints_lie_between_the_positions_and_one_last_checkpoint() -
     await world.consumer.wait_empty()
     assert await world.consumer.commit() is False
     assert world.owner.checkpoints == [False, True]
+
+
+async def test_a_backlog_makes_checkpoints_rarer_until_somebody_waits_for_one() -> None:
+    world = World(at_most=2, p0=0)
+    await world.assign()
+    await world.turn(part(A, 0, 0, 1))
+    for _ in range(6):
+        await world.consumer.commit()
+    assert len(world.owner.checkpoints) == 2
+    world.owner.full.clear()
+    waiting = asyncio.create_task(world.turn(part(A, 2, 2)))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        await world.consumer.commit()
+    assert len(world.owner.checkpoints) == 5
+    world.owner.full.set()
+    await waiting
+    for _ in range(3):
+        await world.consumer.commit()
+    assert len(world.owner.checkpoints) == 8
