@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import engine, worker
+from tests.bench import demo, engine, worker
 from tests.bench.figures import tell
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "engine_events_per_s_6_rules": engine.small,
     "worker_events_per_s": worker.score,
     "intake_events_per_s": worker.intake,
+    "demo_first_qualified_s": demo.first_qualified,
 }
 
 

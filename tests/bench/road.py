@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -128,18 +128,36 @@ def scored_to_the_end(worker: WorkerProcess, broker: Broker) -> bool:
     return all(durable.get((str(number),), -1) >= wanted.end for number, wanted in ends.items())
 
 
-def rate(count: Callable[[], float], total: float, seconds: float) -> float:
-    """Per second, from the first look that sees something counted to the first that sees all of it."""
+class Rate(NamedTuple):
+    per_second: float
+    stolen: float
+    """The share (0..1) of the processors' time that other machines on the same hardware took meanwhile."""
+
+
+def rate(count: Callable[[], float], total: float, seconds: float) -> Rate:
+    """From the first look that sees something counted to the first that sees all of it."""
     first: tuple[float, float] | None = None
+    before = _ticks()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         counted, now = count(), time.monotonic()
         if first is None and counted:
             first = now, counted
         if first is not None and counted >= total:
-            return (counted - first[1]) / (now - first[0])
+            passed, stolen = (now - then for now, then in zip(_ticks(), before, strict=True))
+            return Rate((counted - first[1]) / (now - first[0]), stolen / passed if passed else 0.0)
         time.sleep(0.25)  # looking costs the worker some milliseconds
     raise TimeoutError(f"{count():,.0f} of {total:,.0f} within {seconds:.0f} s")
+
+
+def _ticks() -> tuple[int, int]:
+    """(ticks of all processors since the system started, those stolen); zeros where nobody counts them."""
+    try:
+        with Path("/proc/stat").open() as file:
+            ticks = [int(field) for field in file.readline().split()[1:9]]
+    except OSError:
+        return 0, 0
+    return sum(ticks), ticks[7]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -17,13 +16,14 @@ from scorer.wire.registry import LOG, QUALIFIED, SCORE, Registry
 from scorer.wire.topics import apply_topics
 from tests.bench import workload
 from tests.bench.engine import full_rules
-from tests.bench.figures import report, tell
-from tests.bench.road import WorkerProcess, benchmark_kafka, rate
+from tests.bench.figures import median_rate, tell
+from tests.bench.road import Rate, WorkerProcess, benchmark_kafka, rate
 
 if TYPE_CHECKING:
     from scorer.domain.record import Doors
 
 EVENTS = 1_000_000
+RUNS = 3
 PARTITIONS = 8
 """Of the lead log: the registry's default."""
 PATIENCE = 600.0
@@ -33,54 +33,60 @@ PATIENCE = 600.0
 def score() -> None:
     """``worker_events_per_s``: facts scored from a filled lead log, by one process."""
     with benchmark_kafka() as bootstrap:
-        settings, doors = _prepare(bootstrap)
-        broker = Broker(settings)
-        tell(f"worker_events_per_s: filling the lead log with {EVENTS:,} facts")
-        stream = workload.events(EVENTS, partitions=PARTITIONS)
-        with broker.writer() as writer:
-            for entry in workload.log(stream, partitions=PARTITIONS, doors=doors.doors):
-                writer.append(LOG, entry.partition, entry.key, entry.value)
-        records = sum(wanted.end - wanted.start for wanted in broker.ranges(LOG).values())
-        folder = Path(tempfile.mkdtemp(prefix="scorer-bench-"))
-        try:
-            with WorkerProcess(settings, folder, "--only", "score") as worker:
-                per_second = rate(lambda: worker.total("scorer_score_records_total"), records, PATIENCE)
-                _tell_cost("worker_events_per_s", worker)
-                worker.stop()
-        finally:
-            shutil.rmtree(folder)
-        views = sum(wanted.end for wanted in broker.ranges(SCORE).values())
-        qualified = sum(wanted.end for wanted in broker.ranges(QUALIFIED).values())
-        tell(f"worker_events_per_s: {views:,} score records, {qualified:,} qualified")
-        if not views or not qualified:
-            raise RuntimeError("the worker said nothing")
-        report("worker_events_per_s", round(per_second * EVENTS / records), "events/s")
+        median_rate("worker_events_per_s", [_score(bootstrap, run) for run in range(RUNS)])
+
+
+def _score(bootstrap: str, run: int) -> float:
+    settings, doors = _prepare(bootstrap)
+    broker = Broker(settings)
+    tell(f"worker_events_per_s, run {run + 1}: filling a lead log with {EVENTS:,} facts")
+    stream = workload.events(EVENTS, partitions=PARTITIONS)
+    with broker.writer() as writer:
+        for entry in workload.log(stream, partitions=PARTITIONS, doors=doors.doors):
+            writer.append(LOG, entry.partition, entry.key, entry.value)
+    records = sum(wanted.end - wanted.start for wanted in broker.ranges(LOG).values())
+    with (
+        tempfile.TemporaryDirectory(prefix="scorer-bench-") as folder,
+        WorkerProcess(settings, Path(folder), "--only", "score") as worker,
+    ):
+        measured = rate(lambda: worker.total("scorer_score_records_total"), records, PATIENCE)
+        facts = measured._replace(per_second=measured.per_second * EVENTS / records)
+        _tell(f"worker_events_per_s, run {run + 1}", facts, worker)
+        worker.stop()
+    if not any(wanted.end for wanted in broker.ranges(SCORE).values()):
+        raise RuntimeError("the worker told no score")
+    if not any(wanted.end for wanted in broker.ranges(QUALIFIED).values()):
+        raise RuntimeError("the worker found nobody qualified")
+    return facts.per_second
 
 
 def intake() -> None:
     """``intake_events_per_s``: door records validated and appended to the lead log, by one process."""
     with benchmark_kafka() as bootstrap:
-        settings, _ = _prepare(bootstrap)
-        broker = Broker(settings)
-        tell(f"intake_events_per_s: filling the doors with {EVENTS:,} messages")
-        end = int(time.time() * 1000) - workload.HOUR_MS
-        with broker.writer() as writer:
-            for number, event in enumerate(workload.events(EVENTS, end=end)):
-                writer.append(event.topic, number % workload.DOOR_PARTITIONS, None, workload.message(event))
-        before = sum(wanted.end for wanted in broker.ranges(LOG).values())
-        folder = Path(tempfile.mkdtemp(prefix="scorer-bench-"))
-        try:
-            with WorkerProcess(settings, folder, "--only", "intake") as worker:
-                per_second = rate(lambda: worker.total("scorer_intake_records_total"), EVENTS, PATIENCE)
-                _tell_cost("intake_events_per_s", worker)
-                rejected = worker.total("scorer_intake_rejected_total")
-                worker.stop()
-        finally:
-            shutil.rmtree(folder)
-        appended = sum(wanted.end for wanted in broker.ranges(LOG).values()) - before
-        if rejected or appended < EVENTS:
-            raise RuntimeError(f"{rejected:,.0f} rejected, {appended:,} appended")
-        report("intake_events_per_s", round(per_second), "events/s")
+        median_rate("intake_events_per_s", [_intake(bootstrap, run) for run in range(RUNS)])
+
+
+def _intake(bootstrap: str, run: int) -> float:
+    settings, _ = _prepare(bootstrap)
+    broker = Broker(settings)
+    tell(f"intake_events_per_s, run {run + 1}: filling the doors with {EVENTS:,} messages")
+    end = int(time.time() * 1000) - workload.HOUR_MS
+    with broker.writer() as writer:
+        for number, event in enumerate(workload.events(EVENTS, end=end)):
+            writer.append(event.topic, number % workload.DOOR_PARTITIONS, None, workload.message(event))
+    before = sum(wanted.end for wanted in broker.ranges(LOG).values())
+    with (
+        tempfile.TemporaryDirectory(prefix="scorer-bench-") as folder,
+        WorkerProcess(settings, Path(folder), "--only", "intake") as worker,
+    ):
+        measured = rate(lambda: worker.total("scorer_intake_records_total"), EVENTS, PATIENCE)
+        _tell(f"intake_events_per_s, run {run + 1}", measured, worker)
+        rejected = worker.total("scorer_intake_rejected_total")
+        worker.stop()
+    appended = sum(wanted.end for wanted in broker.ranges(LOG).values()) - before
+    if rejected or appended < EVENTS:
+        raise RuntimeError(f"{rejected:,.0f} rejected, {appended:,} appended")
+    return measured.per_second
 
 
 def _prepare(bootstrap: str) -> tuple[Settings, Doors]:
@@ -90,6 +96,9 @@ def _prepare(bootstrap: str) -> tuple[Settings, Doors]:
     return settings, applied.doors
 
 
-def _tell_cost(figure: str, worker: WorkerProcess) -> None:
+def _tell(run: str, measured: Rate, worker: WorkerProcess) -> None:
     seconds = worker.processor_seconds() / EVENTS * 1_000_000
-    tell(f"{figure}: {seconds:.1f} processor seconds per million events, start-up included")
+    tell(
+        f"{run}: {measured.per_second:,.0f}/s, {seconds:.1f} processor seconds per million events"
+        f" (start-up included), {measured.stolen:.0%} of the processors stolen meanwhile"
+    )

@@ -1,0 +1,46 @@
+"""The stored form of a lead: every field comes back, and equal leads give equal bytes."""
+
+from __future__ import annotations
+
+from scorer.domain.lead import Lead, decode_lead, encode_lead, new_lead, stored
+
+FULL = Lead(
+    1,
+    2,
+    3,
+    4,
+    1,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    12,
+    [1.5, -2.0],
+    {21: 0.5},
+    {22: {20_000: 1.0}},
+    (22,),
+    {23: [100, 200]},
+    {23: 50},
+    {24: b"limit"},
+    (25, 26),
+    {"job": (300, "CEO"), "city": (301, None), "tags": (302, ["a", 1, True])},
+    b"\0" * 12,
+)
+
+
+def test_every_field_of_a_lead_is_stored_and_loaded() -> None:
+    loaded = decode_lead(encode_lead(FULL))
+    for name in Lead.__slots__:
+        assert getattr(loaded, name) == getattr(FULL, name), name
+    assert len(stored(FULL)) == len(Lead.__slots__)
+
+
+def test_no_field_is_mistaken_for_another() -> None:
+    blank = new_lead(generation=5, milestone=7)
+    assert (blank.fence, blank.generation, blank.milestone) == (-1, 5, 7)
+    differing = [name for name in Lead.__slots__ if getattr(blank, name) != getattr(FULL, name)]
+    assert sorted(differing) == sorted(Lead.__slots__)
+    assert encode_lead(decode_lead(encode_lead(blank))) == encode_lead(blank)
