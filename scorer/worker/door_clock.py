@@ -17,8 +17,9 @@ How "nothing left" is found out, and why it is exactly right:
      position is below E with nothing left to read; the consumer's own position, which passes them, is
      asked. It is compared with what was handed out on the consumer's thread, where both belong together.
   The consumer's fetches carry the same numbers, but only inside aiokafka; here all calls are public.
-  What is left: a record that is appended but not yet replicated is beyond E although its append time is
-  before T. The grace of the timers (2 s) is there for that.
+  What is left: a record is stamped with its append time some moments before anybody can see it (the broker
+  writes it, its followers fetch it), so one stamped just before T may lie beyond E. Therefore the door
+  counts as read through T less UNSEEN_MS; slower brokers have the grace of the timers (2 s) besides.
 
 T is taken from the brokers' clock, not from ours: the log is message.timestamp.type=LogAppendTime, so
 each acknowledgement says when it was written; T is that plus the time passed since by the monotonic
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERVAL = 1.0  # seconds between clock records
+UNSEEN_MS = 500
+"""How long a record may take from its append time until readers see it. A busy single broker took 16 ms."""
 ASK_TIMEOUT = 5.0  # seconds; without an answer the clock goes by acknowledged records alone
 
 
@@ -129,7 +132,8 @@ class DoorClock:
         for door in doors:
             at = door.acked_at
             if asked is not None and door in caught_up:
-                at = asked if at is None else max(at, asked)
+                through = asked - UNSEEN_MS
+                at = through if at is None else max(at, through)
             told = self._told.get(door.number)
             if at is not None and not hold and (told is None or at > told):
                 self._told[door.number] = times[door.number] = at

@@ -28,7 +28,7 @@ from tests.integration.road_running import (
     settled,
     until,
 )
-from tests.support.intake import end_of, intake_here
+from tests.support.intake import end_of, intake_here, notice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,13 +124,3 @@ async def test_a_door_that_grows_is_read_before_anybody_is_called_gone(
 def unread(intake: IntakeOwner) -> set[int]:
     """Partitions of the grown door that the running worker does not read."""
     return set(range(6)) - {tp.partition for tp in intake._doors if tp.topic.endswith(EMAIL)}
-
-
-async def notice(intake: IntakeOwner) -> None:
-    """What a consumer does by itself when its metadata is 5 s old."""
-    thread = intake.app.consumer._thread
-
-    async def ask() -> None:
-        await thread._ensure_consumer()._client.force_metadata_update()
-
-    await thread.call(ask())

@@ -12,7 +12,7 @@ from faust.types import TP
 from scorer.domain import clock
 from scorer.domain.record import Clock, decode_record
 from scorer.worker.batches import Written
-from scorer.worker.door_clock import DoorClock, broker_time
+from scorer.worker.door_clock import UNSEEN_MS, DoorClock, broker_time
 from scorer.worker.door_position import DoorPosition
 from scorer.worker.supervise import CannotContinue
 
@@ -70,10 +70,13 @@ class World:
             lane.appended += count
 
 
-async def test_idle_and_empty_doors_are_read_through_the_time_of_the_question() -> None:
+async def test_idle_and_empty_doors_are_read_through_shortly_before_the_question() -> None:
+    """Not through its very instant: a record may be stamped already that nobody can see yet."""
+    began = time.monotonic()
     told = await World().tick()
+    took = int((time.monotonic() - began) * 1000) + 1
     assert told.keys() == {1, 7}
-    assert all(BROKER_TIME <= at < BROKER_TIME + 1000 for at in told.values())
+    assert all(BROKER_TIME - UNSEEN_MS <= at <= BROKER_TIME - UNSEEN_MS + took for at in told.values())
 
 
 async def test_a_backlog_holds_its_door_back_and_no_other() -> None:
@@ -110,7 +113,7 @@ async def test_read_to_the_end_but_not_acknowledged_is_not_read_through() -> Non
     world.lanes[0].acked = 5
     assert 1 not in await world.tick()
     world.lanes[1].acked = 5
-    assert (await world.tick())[1] >= BROKER_TIME
+    assert (await world.tick())[1] >= BROKER_TIME - UNSEEN_MS
 
 
 async def test_transaction_markers_at_the_end_are_passed() -> None:
