@@ -178,8 +178,7 @@ def _take_in(rules: RuleSet, lead: Lead, fact: Fact, at: int, affected: list[Jud
     index = rules.types.get(fact.type)
     if index is None:
         return 0
-    if lead.clock - lead.landmark > rules.landmark_reach:
-        rebase(rules, lead, lead.clock)
+    _keep_landmark_near(rules, lead)
     properties = fact.properties
     if index.profile:
         _update_attributes(rules, lead, properties, at, affected)

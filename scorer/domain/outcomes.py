@@ -25,10 +25,8 @@ BELOW_EXIT: Final = "score"
 """Reason of a disqualification by the total alone."""
 TOP: Final = 5
 """Contributions that an outcome names."""
-DIGITS: Final = 6
-"""Decimals of points in messages."""
-
-SCALE: Final = 1e6  # 10 ** DIGITS
+SCALE: Final = 1e6
+"""Points in messages have six decimals."""
 EXACT: Final = 4e9
 """Beyond it a double has no further decimals to round."""
 MINUTE: Final = 60_000
@@ -111,7 +109,7 @@ def _points(rules: RuleSet, lead: Lead) -> tuple[float, dict[str, float]]:
 
 
 def _round(points: float) -> float:
-    """To ``DIGITS`` decimals, halves away from zero; ``round`` takes five times as long."""
+    """To six decimals, halves away from zero; ``round`` takes five times as long."""
     if not -EXACT < points < EXACT:
         return points
     whole = int(points * SCALE + 0.5) if points >= 0.0 else -int(0.5 - points * SCALE)

@@ -233,10 +233,9 @@ class _Search:
 def next_edge(rules: RuleSet, lead: Lead, after: int) -> int:
     """The first instant after ``after`` at which time alone turns an absence or a recency; 0 for none."""
     first = 0
-    newest, starts, since = lead.newest, lead.starts, lead.since
+    newest = lead.newest
     for watch in rules.timed_watches:
-        start = since if starts is None else starts.get(watch.slot, since)
-        edge = watch.edge(newest.get(watch.slot) or NEVER, start, after)
+        edge = watch.edge(newest.get(watch.slot) or NEVER, lead.watched_since(watch.slot), after)
         if edge and (not first or edge < first):
             first = edge
     return first
