@@ -16,6 +16,8 @@ BIN := $(VENV)/bin
 # --no-compile: byte-compile only the modules that run, when they first run.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile --no-input
 ARGS ?=
+# Test processes, each with a Kafka of its own. More than the cores: most integration tests wait for Kafka.
+JOBS ?= 3
 
 .PHONY: help
 help: ## this list
@@ -63,7 +65,7 @@ demo: $(VENV)/.runtime ## the whole road, live in the terminal (ARGS='--for 60')
 
 .PHONY: test
 test: lint kafka ## lint, types, contracts, then every test, on a real Kafka
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: unit
 unit: $(VENV)/.dev ## the tests that need no Kafka

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 from math import log
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -32,6 +32,8 @@ STEEPEST = 64.0
 """Decay rate times age at which the landmark is moved: e^64 leaves room for sums in a double."""
 AGES = 1 << 60
 """ms."""
+FEW: Final = 12
+"""Awards found for one record that are put into order by insertion."""
 ENTERED, LEFT = "segment.entered:", "segment.left:"
 
 
@@ -173,21 +175,34 @@ class Judged:
 class _FieldIndex:
     """Awards found by the value of one property."""
 
-    __slots__ = ("equal", "lengths", "prefix")
+    __slots__ = ("equal", "heads", "prefix", "shortest")
 
     def __init__(self) -> None:
         self.equal: dict[Any, list[Grant]] = {}
         self.prefix: dict[str, list[Grant]] = {}
-        self.lengths: list[int] = []
+        self.shortest = 0
+        """The length of the shortest prefix."""
+        self.heads: dict[str, list[int]] = {}
+        """The first characters of prefixes, as many as the shortest has -> the lengths of those prefixes."""
+
+    def index_prefixes(self) -> None:
+        self.shortest = min(map(len, self.prefix), default=0)
+        for prefix in self.prefix:
+            lengths = self.heads.setdefault(prefix[: self.shortest], [])
+            if len(prefix) not in lengths:
+                lengths.append(len(prefix))
 
     def find(self, value: Any, found: list[Grant]) -> None:
         """Add the awards whose condition on this property holds."""
         if type(value) is str:
             value = value.casefold()
-            for length in self.lengths:
-                grants = self.prefix.get(value[:length])
-                if grants is not None:
-                    found.extend(grants)
+            if self.heads:
+                lengths = self.heads.get(value[: self.shortest])
+                if lengths is not None:
+                    for length in lengths:
+                        prefixed = self.prefix.get(value[:length])
+                        if prefixed is not None:
+                            found.extend(prefixed)
         elif type(value) is not int and type(value) is not float:
             value = comparable(value)
         grants = self.equal.get(value)
@@ -225,9 +240,22 @@ class TypeIndex:
             return self.always
         if len(found) == 1 and not self.always:
             return found
+        found.extend(self.always)
         # A prefix list may name an award twice; the rule order keeps a lead's grants independent of
         # the order in which a publisher wrote the properties.
-        return sorted({*found, *self.always}, key=_order)
+        return _in_order(found) if len(found) <= FEW else sorted(set(found), key=_order)
+
+
+def _in_order(grants: list[Grant]) -> list[Grant]:
+    """In rule order, each once: by insertion, which for a few is several times faster than sorting a set."""
+    ordered = [grants[0]]
+    for grant in grants[1:]:
+        order, place = grant.order, len(ordered)
+        while place and ordered[place - 1].order > order:
+            place -= 1
+        if not place or ordered[place - 1].order != order:
+            ordered.insert(place, grant)
+    return ordered
 
 
 def _order(grant: Grant) -> int:
@@ -353,7 +381,7 @@ class RuleSet:
             self.types[type_].always = grants
         for index in self.types.values():
             for field in index.fields.values():
-                field.lengths = sorted({len(prefix) for prefix in field.prefix})
+                field.index_prefixes()
         self.types.setdefault(PROFILE_UPDATED, TypeIndex()).profile = True
 
     # -- conditions on leads ------------------------------------------------------------------
