@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any as Anything
 
-from scorer.domain.lead import Lead
+from scorer.domain.lead import Lead, Slot
 from scorer.domain.model import Absent, All, Any, Compare, Condition, InSegment, Not, Recent
 
 Properties = dict[str, Anything]
@@ -211,7 +211,7 @@ class _OnAttribute(LeadPredicate):
 class _Absent(LeadPredicate):
     __slots__ = ("slot", "window")
 
-    def __init__(self, slot: int, window: int) -> None:
+    def __init__(self, slot: Slot, window: int) -> None:
         self.slot = slot
         self.window = window
 
@@ -222,7 +222,7 @@ class _Absent(LeadPredicate):
 class _Recent(LeadPredicate):
     __slots__ = ("count", "slot", "window")
 
-    def __init__(self, slot: int, count: int, window: int) -> None:
+    def __init__(self, slot: Slot, count: int, window: int) -> None:
         self.slot = slot
         self.count = count
         self.window = window
@@ -235,7 +235,7 @@ class _Recent(LeadPredicate):
 class _InSegment(LeadPredicate):
     __slots__ = ("slot",)
 
-    def __init__(self, slot: int) -> None:
+    def __init__(self, slot: Slot) -> None:
         self.slot = slot
 
     def holds(self, lead: Lead, at: int) -> bool:  # noqa: ARG002
@@ -278,7 +278,7 @@ class LeadConditions:
         return _LeadGroup(tuple(self.compile(item) for item in node.items), *_deciding(node))
 
 
-def absence_start(lead: Lead, slot: int) -> int:
+def absence_start(lead: Lead, slot: Slot) -> int:
     """Start of the absence window of a watch: the newest activity, but not before watching began."""
     start = lead.watched_since(slot)
     times = lead.newest.get(slot)

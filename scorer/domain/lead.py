@@ -14,6 +14,10 @@ DISQUALIFIED: Final = 2
 SEEN_ENTRY: Final = 12
 """Bytes of one entry of ``Lead.seen``."""
 
+Slot = Any
+"""A 32-bit name given by ``rules.slot``: an int, and not declared as one on purpose. Compiled, a declared
+int is kept bare and made into an object anew for every look-up in a dictionary."""
+
 Attribute = tuple[int, Any]
 """(event time, value); value None: removed."""
 
@@ -122,7 +126,7 @@ class Lead:
         self.seen = seen
         """Event ids of the last 24 h: 8-byte digest and 4-byte time (s, big-endian), oldest first."""
 
-    def watched_since(self, slot: int) -> int:
+    def watched_since(self, slot: Slot) -> int:
         """When watching began, by the slot of a watch."""
         starts = self.starts
         return self.since if starts is None else starts.get(slot, self.since)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -227,10 +227,12 @@ class LogPartition:
                 if lead is None and not _is_lead_id(key):
                     self._undecodable(message, ValueError("the key is no lead id"))
                     continue
-                door = record.door
+                # Both as the objects that they are: compiled, declared ints would be made anew for the dict.
+                door: Any = record.door
                 if door:
-                    place = record.offset
-                    if place <= highest.get(door, -1):
+                    place: Any = record.offset
+                    last: Any = highest.get(door)
+                    if last is not None and place <= last:
                         counters.duplicates += 1
                         continue
                     highest[door] = place
@@ -253,7 +255,7 @@ class LogPartition:
                     else:
                         if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
                             seen = self._forgotten(seen)
-                        lead.seen = seen + digest + self._stamp
+                        lead.seen = seen + (digest + self._stamp)
                         step(self._rules, lead, key, record, self._judged_at, self.outcomes)
                         facts += 1
                 lead.fence = offset

@@ -25,7 +25,7 @@ from scorer.domain.conditions import (
     leaves,
     on_properties,
 )
-from scorer.domain.lead import new_lead
+from scorer.domain.lead import Slot, new_lead
 from scorer.domain.record import PROFILE_UPDATED
 
 STEEPEST = 64.0
@@ -49,7 +49,7 @@ class Variant:
     __slots__ = ("group", "label", "points", "rate", "rate_index", "slot")
 
     def __init__(
-        self, slot_: int, label: str, points: float, group: int, rate_index: int, rate: float
+        self, slot_: Slot, label: str, points: float, group: int, rate_index: int, rate: float
     ) -> None:
         self.slot = slot_
         self.label = label
@@ -90,7 +90,7 @@ class Grant:
         self.score = score
         self.weight = weight
         """Of its score in the total."""
-        self.key = slot("award", award.id, _definition(award))
+        self.key: Slot = slot("award", award.id, _definition(award))
         self.cap = award.cap
         self.first_later = isinstance(award.points, model.FirstLater)
         self.by_value = isinstance(award.points, model.Table | model.PerUnit)
@@ -113,7 +113,7 @@ class Watch:
 
     __slots__ = ("count", "judged", "leaves", "shortest", "slot", "where")
 
-    def __init__(self, slot_: int, where: Predicate | None) -> None:
+    def __init__(self, slot_: Slot, where: Predicate | None) -> None:
         self.slot = slot_
         self.where = where
         self.count = 1
@@ -161,7 +161,7 @@ class Judged:
 
     __slots__ = ("entered", "item", "left", "order", "slot", "standing_group", "when")
 
-    def __init__(self, item: Any, slot_: int, order: int, when: LeadPredicate) -> None:
+    def __init__(self, item: Any, slot_: Slot, order: int, when: LeadPredicate) -> None:
         self.item = item
         self.slot = slot_
         self.order = order
