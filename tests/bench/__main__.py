@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import demo, engine, worker
+from tests.bench import demo, engine, latency, worker
 from tests.bench.figures import tell
 
 if TYPE_CHECKING:
@@ -15,8 +15,10 @@ BENCHES: dict[str, Callable[[], None]] = {
     "engine_events_per_s": engine.full,
     "engine_events_per_s_1000_rules": engine.thousand,
     "engine_events_per_s_6_rules": engine.small,
-    "worker_events_per_s": worker.score,
+    "worker_events_per_s": worker.full,
+    "worker_events_per_s_6_rules": worker.small,
     "intake_events_per_s": worker.intake,
+    "latency_p50_ms": latency.figures,
     "demo_first_qualified_s": demo.first_qualified,
 }
 

@@ -24,6 +24,14 @@ def report(figure: str, value: float, unit: str) -> None:
         file.write(line + "\n")
 
 
+def newest(figure: str) -> float | None:
+    """The value that a figure had when it was last announced here."""
+    if not FIGURES.exists():
+        return None
+    told = [json.loads(line) for line in FIGURES.read_text(encoding="utf-8").splitlines()]
+    return next((float(one["value"]) for one in reversed(told) if one["figure"] == figure), None)
+
+
 def tell(line: str) -> None:
     """A word of progress."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201

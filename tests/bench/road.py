@@ -80,6 +80,14 @@ class WorkerProcess:
             found.setdefault(name, {})[tuple(value for _, value in _LABEL.findall(labels))] = float(value)
         return found
 
+    def ready(self) -> bool:
+        """It owns partitions, has restored them and knows doors and rules."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=5):
+                return True
+        except (URLError, OSError):
+            return False
+
     def total(self, name: str) -> float:
         """The sum of a metric over its labels."""
         return sum(self.metrics().get(name, {}).values())
@@ -130,24 +138,36 @@ def scored_to_the_end(worker: WorkerProcess, broker: Broker) -> bool:
 
 class Rate(NamedTuple):
     per_second: float
+    processor_seconds: float
+    """What the process used for it, start-up left out."""
     stolen: float
     """The share (0..1) of the processors' time that other machines on the same hardware took meanwhile."""
 
 
-def rate(count: Callable[[], float], total: float, seconds: float) -> Rate:
+def rate(worker: WorkerProcess, metric: str, total: float, seconds: float) -> Rate:
     """From the first look that sees something counted to the first that sees all of it."""
-    first: tuple[float, float] | None = None
+    first: tuple[float, float, float] | None = None
     before = _ticks()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        counted, now = count(), time.monotonic()
+        counted, now, used = worker.total(metric), time.monotonic(), worker.processor_seconds()
         if first is None and counted:
-            first = now, counted
+            first = now, counted, used
         if first is not None and counted >= total:
             passed, stolen = (now - then for now, then in zip(_ticks(), before, strict=True))
-            return Rate((counted - first[1]) / (now - first[0]), stolen / passed if passed else 0.0)
+            done = counted - first[1]
+            return Rate(
+                done / (now - first[0]),
+                (used - first[2]) * total / done,
+                stolen / passed if passed else 0.0,
+            )
         time.sleep(0.25)  # looking costs the worker some milliseconds
-    raise TimeoutError(f"{count():,.0f} of {total:,.0f} within {seconds:.0f} s")
+    raise TimeoutError(f"{worker.total(metric):,.0f} of {total:,.0f} within {seconds:.0f} s")
+
+
+def steal() -> float:
+    """Seconds of processor time that other machines on the same hardware have taken since the start."""
+    return _ticks()[1] / os.sysconf("SC_CLK_TCK")
 
 
 def _ticks() -> tuple[int, int]:
