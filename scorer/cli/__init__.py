@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("scorer.cli.worker", "Score: read the doors, keep the scores, emit outcomes."),
     "import": ("scorer.cli.import_", "Bring in history."),
     "log": ("scorer.cli.log", "Export the lead log."),
+    "dead-letters": ("scorer.cli.dead_letters", "List, inspect and re-drive what could not be used."),
     "replay": ("scorer.cli.replay", "Score recorded events without a broker."),
 }
 

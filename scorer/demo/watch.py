@@ -86,7 +86,9 @@ class Watcher:
 
     def _dead_letter(self, message: Any, _: int) -> None:
         headers = dict(message.headers() or ())
-        self._board.dead_letter(headers.get("reason", b"?").decode())
+        reason = headers.get("reason")
+        if reason is not None:  # else a note that one has been sent again
+            self._board.dead_letter(reason.decode())
 
 
 def _complain(error: KafkaError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,6 +57,17 @@ class DeadLetter(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
+class Place(NamedTuple):
+    """Where a record stands or stood; ``topic`` without the deployment's prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
 class Origin(NamedTuple):
     """What the headers of a dead letter say."""
 
@@ -66,6 +78,23 @@ class Origin(NamedTuple):
     offset: int
     at: int | None
     """Append time of the original record, ms since 1970-01-01 UTC."""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.topic, self.partition, self.offset)
+
+
+class Redriven(NamedTuple):
+    """A note among the dead letters: the record of one has been sent to its topic again."""
+
+    times: int
+    """How often it has been by now."""
+    place: Place
+    """Where the record stood that the letter is about, and ``at``, its append time there."""
+    at: int | None
+    sent: Place
+    """Where it stands now, and ``sent_at``, its append time; None in the lead log, as in its letters."""
+    sent_at: int | None
 
 
 def dead_letter(
@@ -91,18 +120,72 @@ def dead_letter(
     return DeadLetter(key, value, headers)
 
 
-def origin(headers: Iterable[tuple[str, bytes]]) -> Origin:
+def origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin:
     """The inverse of ``dead_letter``; raises ``ValueError`` when the headers are not a dead letter's."""
     given = dict(headers)
     try:
-        at = given.get("at")
         return Origin(
-            reason=Reason(given["reason"].decode()),
-            detail=given["detail"].decode(),
-            topic=given["topic"].decode(),
-            partition=int(given["partition"]),
-            offset=int(given["offset"]),
-            at=None if at is None else int(at),
+            Reason(_text(given["reason"])), _text(given["detail"]), *_place(given, ""), _at(given.get("at"))
         )
-    except (KeyError, UnicodeDecodeError) as error:
+    except KeyError as error:
         raise ValueError(f"not the headers of a dead letter: {error}") from error
+
+
+def redriven_note(note: Redriven) -> DeadLetter:
+    """What is appended behind a dead letter, in its partition, when its record has been sent again."""
+    headers = [
+        ("redriven", b"%d" % note.times),
+        ("topic", note.place.topic.encode()),
+        ("partition", b"%d" % note.place.partition),
+        ("offset", b"%d" % note.place.offset),
+        ("sent-topic", note.sent.topic.encode()),
+        ("sent-partition", b"%d" % note.sent.partition),
+        ("sent-offset", b"%d" % note.sent.offset),
+    ]
+    times = (("at", note.at), ("sent-at", note.sent_at))
+    headers += [(name, b"%d" % at) for name, at in times if at is not None]
+    return DeadLetter(None, None, headers)
+
+
+def redriven(headers: Iterable[tuple[str, bytes | None]]) -> Redriven:
+    """The inverse of ``redriven_note``; raises ``ValueError`` when the headers are not such a note's."""
+    given = dict(headers)
+    try:
+        if "reason" in given:
+            raise ValueError("a dead letter, and no note about one")
+        return Redriven(
+            int(_text(given["redriven"])),
+            _place(given, ""),
+            _at(given.get("at")),
+            _place(given, "sent-"),
+            _at(given.get("sent-at")),
+        )
+    except KeyError as error:
+        raise ValueError(f"not the headers of a note: {error}") from error
+
+
+_PLACE = re.compile(r"([A-Za-z0-9._-]+)\[([0-9]{1,10})\]@([0-9]{1,19})").fullmatch
+
+
+def parse_place(text: str) -> Place:
+    """The inverse of ``str`` of a ``Place``; raises ``ValueError``."""
+    found = _PLACE(text)
+    if found is None:
+        raise ValueError(f"not topic[partition]@offset: {text}")
+    topic, partition, offset = found.groups()
+    return Place(topic, int(partition), int(offset))
+
+
+def _place(given: dict[str, bytes | None], before: str) -> Place:
+    topic, partition, offset = (_text(given[before + name]) for name in ("topic", "partition", "offset"))
+    return Place(topic, int(partition), int(offset))
+
+
+def _at(value: bytes | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _text(value: bytes | None) -> str:
+    if value is None:  # as Kafka's headers may be
+        raise ValueError("a header without a value")
+    return value.decode()
