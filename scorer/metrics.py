@@ -146,6 +146,10 @@ CHANGELOG_BYTES = Counter(
     "scorer_changelog_bytes",
     "Keys and values sent to the changelog.",
 )
+TAKEOVER_SECONDS = Gauge(
+    "scorer_takeover_seconds",
+    "The last assignment: from its arrival until its partitions were restored and ready.",
+)
 RESTORED = Counter(
     "scorer_restored_records",
     "Changelog records read to restore local state.",

@@ -66,6 +66,7 @@ class ScoreAgent:
 
     async def assigned(self, numbers: Iterable[int], generation: int) -> None:
         """Own exactly these partitions; returns early when the group moves on meanwhile."""
+        began = self._clock()
         self._restoring = True
         self._accepting = False
         await self._drop()
@@ -95,6 +96,7 @@ class ScoreAgent:
             owned.metrics.durable_position.set(owned.durable)
         self._accepting = True
         self._restoring = False
+        metrics.TAKEOVER_SECONDS.set(self._clock() - began)
 
     def start_positions(self) -> dict[int, int]:
         """Partition -> where to read on; none of them before they are restored."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import demo, engine, latency, worker
+from tests.bench import demo, engine, latency, restore, worker
 from tests.bench.figures import tell
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ BENCHES: dict[str, Callable[[], None]] = {
     "worker_events_per_s_6_rules": worker.small,
     "intake_events_per_s": worker.intake,
     "latency_p50_ms": latency.figures,
+    "restore_leads_per_s": restore.figures,
+    "rss_mb_5m_leads": restore.many,
     "demo_first_qualified_s": demo.first_qualified,
 }
 

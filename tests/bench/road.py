@@ -100,6 +100,14 @@ class WorkerProcess:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def peak_mb(self) -> float:
+        """The most memory that was resident so far, MB; 0 where the system has no /proc."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+        except OSError:
+            return 0.0
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
     def stop(self) -> None:
         """Cleanly; raises where it does not end so."""
         self.process.send_signal(signal.SIGINT)
