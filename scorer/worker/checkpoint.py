@@ -24,7 +24,7 @@ from scorer.worker.cut import epoch_headers
 from scorer.worker.outbox import Outbox
 from scorer.worker.ports import Kafka, Lane, Offload
 from scorer.worker.score_partition import ScorePartition
-from scorer.worker.store import Meta
+from scorer.worker.store_meta import Meta
 from scorer.worker.supervise import CannotContinue
 
 

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Final
 
-import msgspec
-
 from scorer.worker.cut import RULES, SYSTEM, epoch_of, read_stamp, rules_version
 from scorer.worker.ports import Batch, Header, Incoming, KeyValue
+from scorer.worker.store_meta import Meta, decode_meta, encode_meta
 
 # Key spaces. System keys begin with a zero byte and lead ids don't, so both can stand under one letter.
 _STATE: Final = b"k"
@@ -28,21 +27,6 @@ KNOWN_WAKES: Final = 250_000
 """Leads whose timer a restore remembers, so that it need not look on disk for an older one."""
 
 
-class Meta(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    next: int = 0
-    """The changelog offset that the store stands at: everything before is in it."""
-    epoch: int = 0
-    """Highest seen."""
-    fence: int = -1
-    """Highest log offset that any lead has taken in."""
-    changelog: bytes = b""
-    """Kafka's id of the changelog; empty where the broker does not say."""
-
-
-_encode_meta = msgspec.msgpack.Encoder().encode
-_decode_meta = msgspec.msgpack.Decoder(Meta).decode
-
-
 class Store:
     def __init__(self, disk: KeyValue) -> None:
         self._disk = disk
@@ -51,7 +35,7 @@ class Store:
         """None: nothing here yet."""
         stored = disk.get(_META)
         if stored is not None:
-            self.meta = _decode_meta(stored)
+            self.meta = decode_meta(stored)
         self._wakes: dict[bytes, int] = {}
         self._complete = False  # _wakes has every lead of the store
         self._ignored: set[bytes] = set()
@@ -130,7 +114,7 @@ class Store:
                 delete(_TIMER + pack(due) + key)
         for key in healed:
             delete(_IGNORED + key)
-        put(_META, _encode_meta(meta))
+        put(_META, encode_meta(meta))
         self._disk.write(batch)
         self.meta = meta
 
@@ -174,7 +158,7 @@ class Store:
                 batch.delete(_IGNORED + key)
         fence = max(meta.fence, self._take_in(batch, newest))
         self.meta = Meta(following, epoch, fence, meta.changelog)
-        batch.put(_META, _encode_meta(self.meta))
+        batch.put(_META, encode_meta(self.meta))
         self._loose = True
         self._disk.write(batch, log=False)
 

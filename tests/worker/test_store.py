@@ -10,7 +10,8 @@ import pytest
 from scorer.worker.cut import epoch_headers, rules_key, stamp
 from scorer.worker.ports import KeyValue
 from scorer.worker.rocks import RocksFolder
-from scorer.worker.store import Meta, Store
+from scorer.worker.store import Store
+from scorer.worker.store_meta import Meta
 from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import FakeDisk, Kept
 
