@@ -71,6 +71,10 @@ test: lint kafka ## lint, types, contracts, then every test, on a real Kafka
 unit: $(VENV)/.dev ## the tests that need no Kafka
 	$(BIN)/python -m pytest -m "not kafka" $(ARGS)
 
+.PHONY: simulate
+simulate: $(VENV)/.dev ## workers killed 100,000 times in virtual time (ARGS='--seed 54' replays one)
+	@$(BIN)/python -m tests.simulate $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff, mypy, import contracts
 	$(BIN)/ruff check .
@@ -92,6 +96,21 @@ bench: $(VENV)/.dev kafka ## figures as JSON lines, also in build/figures.jsonl
 	@folder=$$($(BIN)/python tools/compile) || folder=.; \
 		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.bench $(ARGS)
 
+# Quix Streams wants an older confluent-kafka than we do.
+PEERS := .cache/peers/venv
+
+$(PEERS)/.installed: $(VENV)/.created requirements/peers.txt
+	@echo "installing what we compare with, in an environment of its own (once)"
+	@rm -rf $(PEERS) && mkdir -p $(dir $(PEERS)) && $(BIN)/python -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-input \
+		--require-hashes -r requirements/peers.txt
+	@touch $@
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/.dev $(PEERS)/.installed kafka ## other stream processors beside ours (ARGS='--events 100000')
+	@folder=$$($(BIN)/python tools/compile) || folder=.; \
+		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.bench.peers $(ARGS)
+
 .PHONY: compiled
 compiled: $(VENV)/.dev ## the engine compiled with mypyc, in build/compiled
 	@$(BIN)/python tools/compile
@@ -111,6 +130,7 @@ lock: ## write requirements/*.txt anew from pyproject.toml
 	$(COMPILE) pyproject.toml --extra dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/java.in -o requirements/java.txt
+	$(COMPILE) requirements/peers.in -o requirements/peers.txt
 
 .PHONY: clean
 clean: ## remove everything that was made, the fetched Kafka included

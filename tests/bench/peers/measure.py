@@ -1,0 +1,151 @@
+"""Measuring a process from outside, every system alike: records, processor time and memory over time."""
+
+from __future__ import annotations
+
+import os
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+STEADY = (0.20, 0.65)
+"""Shares of all records: after the start, and before partitions begin to run dry."""
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Sample(NamedTuple):
+    at: float
+    """Monotonic, s."""
+    records: int
+    processor: float
+    """Seconds used by the process and its children since they began."""
+
+
+class Window(NamedTuple):
+    events_per_s: float
+    processor: float
+    """Seconds per million events."""
+
+
+class Measured(NamedTuple):
+    whole: Window
+    """From the first record seen processed to the last."""
+    steady: Window | None
+    """None where the system did not get that far."""
+    seconds: float
+    records: int
+    peak_mb: float
+    """Resident, at its highest, the start included."""
+    stolen: float
+    """The share (0..1) of the processors' time that other machines on the same hardware took meanwhile."""
+
+
+def measure(
+    pid: int,
+    count: Callable[[], int],
+    finished: Callable[[int], bool],
+    *,
+    total: int,
+    facts: float,
+    every: float = 0.1,
+) -> Measured:
+    """Look on until ``finished(count())``.
+
+    ``total``: records in the log; ``facts``: the share of them that are events.
+    ``every``: seconds between two looks. ``finished`` raises what ends it otherwise: a process that ended,
+    a deadline.
+    """
+    samples: list[Sample] = []
+    peak, ticks = 0.0, (0, 0)
+    while True:
+        records = count()
+        done = finished(records)
+        if records and (done or not samples or records > samples[-1].records):
+            if not samples:
+                ticks = _ticks()
+            samples.append(Sample(time.monotonic(), records, processor_seconds(pid)))
+        peak = max(peak, _resident_mb(pid))
+        if done:
+            break
+        time.sleep(every)
+    passed, stolen = (now - then for now, then in zip(_ticks(), ticks, strict=True))
+    first, last = samples[0], samples[-1]
+    steady = None
+    if last.records >= STEADY[1] * total:
+        begin, end = (_at(samples, share * total) for share in STEADY)
+        steady = _window(begin, end, facts)
+    return Measured(
+        whole=_window(first, last, facts),
+        steady=steady,
+        seconds=last.at - first.at,
+        records=last.records,
+        peak_mb=peak,
+        stolen=stolen / passed if passed else 0.0,
+    )
+
+
+def _window(begin: Sample, end: Sample, facts: float) -> Window:
+    events = (end.records - begin.records) * facts
+    if events <= 0:
+        raise RuntimeError("done at the first look: too few events to measure")
+    return Window(events / (end.at - begin.at), (end.processor - begin.processor) / events * 1_000_000)
+
+
+def _at(samples: Sequence[Sample], records: float) -> Sample:
+    """Between two looks everything is taken to be even."""
+    for before, after in pairwise(samples):
+        if before.records <= records <= after.records and after.records > before.records:
+            share = (records - before.records) / (after.records - before.records)
+            return Sample(
+                before.at + share * (after.at - before.at),
+                round(records),
+                before.processor + share * (after.processor - before.processor),
+            )
+    return samples[0]  # the first look came late
+
+
+def processor_seconds(pid: int) -> float:
+    """Of a process and all that it started, the ended included."""
+    used = 0.0
+    for one in _family(pid):
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        used += sum(int(field) for field in fields[11:15]) / _TICK
+    return used
+
+
+def _resident_mb(pid: int) -> float:
+    """The sum of the family's peaks."""
+    total = 0
+    for one in _family(pid):
+        try:
+            status = Path(f"/proc/{one}/status").read_text()
+        except OSError:
+            continue
+        for line in status.splitlines():
+            if line.startswith("VmHWM:"):
+                total += int(line.split()[1])
+    return total / 1024
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                found += [int(child) for child in children.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def _ticks() -> tuple[int, int]:
+    """(ticks of all processors since the system started, those stolen)."""
+    with Path("/proc/stat").open() as file:
+        ticks = [int(field) for field in file.readline().split()[1:9]]
+    return sum(ticks), ticks[7]
