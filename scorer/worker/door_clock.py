@@ -145,6 +145,7 @@ class DoorClock:
             lane.push()
 
     async def _caught_up(self, doors: Sequence[DoorPosition]) -> set[DoorPosition]:
+        safe = {door.tp: door.acked for door in doors}  # as we ask; more is read until the answer is here
         try:
             async with asyncio.timeout(ASK_TIMEOUT):
                 ends = await self._ends([door.tp for door in doors])
@@ -152,10 +153,10 @@ class DoorClock:
             log.warning("where the doors end is not known: %r", error)
             return set()
         for door in doors:
-            if ends[door.tp] < door.acked:
+            if ends[door.tp] < safe[door.tp]:
                 raise CannotContinue(
                     f"{door.tp.topic}[{door.tp.partition}] ends at offset {ends[door.tp]}, but has been read"
-                    f" to {door.acked}: the topic was deleted and created again, or brokers lost records",
+                    f" to {safe[door.tp]}: the topic was deleted and created again, or brokers lost records",
                     new_life([door.door]),
                 )
             door.settle()

@@ -56,6 +56,15 @@ async def take_over(
     committed = await kafka.committed(numbers)
     cuts = {}
     for number, partition in partitions.items():
+        if not still_ours():
+            return False
+        end = changelogs[number][1]
+        if end != partition.store.standing:
+            raise CannotContinue(
+                f"another writer: partition {number} of the changelog was restored to offset"
+                f" {partition.store.standing} and ends at {end} by now",
+                "it heals by itself: this worker starts again and restores the rest",
+            )
         found = Found(changelogs[number], logs[number], identity, committed.get(number))
         cuts[number] = starting_cut(partition, found, from_log_start=from_log_start)
     for number, partition in partitions.items():

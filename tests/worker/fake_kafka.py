@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import NamedTuple
 
 from scorer.worker.ports import Bounds, Headers, Outgoing
@@ -19,6 +20,10 @@ class Kept(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
+    timestamp: int = 0
+    """When it was appended, by the cluster's clock, ms."""
+
+    timestamp_type = 1  # LogAppendTime
 
 
 class Ran(NamedTuple):
@@ -34,6 +39,8 @@ class Cluster:
     starts: dict[tuple[str, int], int] = field(default_factory=dict)
     commits: dict[int, int] = field(default_factory=dict)
     identities: dict[str, bytes] = field(default_factory=dict)
+    time: Callable[[], int] = lambda: 0
+    """The brokers' clock, ms."""
 
     def records(self, topic: str, partition: int) -> list[Kept]:
         return self.topics.setdefault((topic, partition), [])
@@ -43,7 +50,7 @@ class Cluster:
     ) -> int:
         records = self.records(topic, partition)
         offset = self.end(topic, partition)
-        records.append(Kept(offset, key, value, tuple(headers or ())))
+        records.append(Kept(offset, key, value, tuple(headers or ()), self.time()))
         return offset
 
     def end(self, topic: str, partition: int) -> int:
@@ -54,10 +61,16 @@ class Cluster:
         self.topics[topic, partition] = [r for r in self.records(topic, partition) if r.offset >= before]
         self.starts[topic, partition] = before
 
-    def compact(self, topic: str, partition: int) -> None:
-        """Keep the last record of each key, as the broker may at any time."""
-        last = {record.key: record for record in self.records(topic, partition)}
-        self.topics[topic, partition] = sorted(last.values())
+    def compact(self, topic: str, partition: int, until: float = inf) -> int:
+        """Keep the last record of each key, as the broker may at any time; returns how many went.
+
+        ``until``: min.compaction.lag, as the time (ms) at which a record must not be touched yet.
+        """
+        records = self.records(topic, partition)
+        first = next((n for n, record in enumerate(records) if record.timestamp >= until), len(records))
+        last = {record.key: record for record in records[:first]}
+        self.topics[topic, partition] = [*sorted(last.values()), *records[first:]]
+        return first - len(last)
 
     def recreate(self, topic: str, identity: bytes = b"another") -> None:
         for name, partition in list(self.topics):
@@ -172,8 +185,8 @@ class FakeDisk:
 
     def __init__(self) -> None:
         self.content: dict[bytes, bytes] = {}
-        self.loose: list[FakeBatch] = []
-        self.safe: dict[bytes, bytes] = {}
+        self.flushed: dict[bytes, bytes] = {}
+        self.logged: list[FakeBatch] = []
         self.closed = False
 
     def get(self, key: bytes, /) -> bytes | None:
@@ -187,16 +200,17 @@ class FakeDisk:
         self._apply(self.content, batch)
         if log:
             # What a write ahead log brings back does not include what went past it.
-            self._apply(self.safe, batch)
-        else:
-            self.loose.append(batch)
+            self.logged.append(batch)
 
     def flush(self) -> None:
-        self.safe = dict(self.content)
-        self.loose = []
+        self.flushed = dict(self.content)
+        self.logged = []
 
-    def crash(self) -> None:
-        self.content, self.loose = dict(self.safe), []
+    def crash(self, lost: int = 0) -> None:
+        """``lost``: newest batches of the write ahead log that a power failure takes along."""
+        for batch in self.logged[: max(0, len(self.logged) - lost)]:
+            self._apply(self.flushed, batch)
+        self.content, self.logged = dict(self.flushed), []
         self.closed = False
 
     def keys(self, start: bytes) -> Iterator[bytes]:
@@ -206,7 +220,7 @@ class FakeDisk:
         return iter([(key, self.content[key]) for key in sorted(self.content) if key >= start])
 
     def wipe(self) -> None:
-        self.content, self.safe, self.loose = {}, {}, []
+        self.content, self.flushed, self.logged = {}, {}, []
 
     def close(self) -> None:
         self.flush()

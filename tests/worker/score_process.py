@@ -26,9 +26,9 @@ class Disks(dict[int, FakeDisk]):
         disk.closed = False
         return disk
 
-    def crash(self) -> None:
+    def crash(self, lost: int = 0) -> None:
         for disk in self.values():
-            disk.crash()
+            disk.crash(lost)
 
 
 async def in_place(work: Callable[[], Any]) -> Any:

@@ -1,0 +1,167 @@
+"""What publishers send in one seed: when, to which door, and what must become of it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, NamedTuple
+
+import msgspec
+
+from scorer.domain.model import (
+    Absent,
+    Award,
+    Band,
+    Disqualification,
+    FirstLater,
+    Fixed,
+    HalfLife,
+    Matcher,
+    Model,
+    OncePerObject,
+    Recent,
+    Score,
+    Threshold,
+)
+from scorer.domain.outcomes import instant
+from scorer.wire.dead_letters import Reason
+
+BEGAN = 1_800_000_000_000
+"""The brokers' time (ms) when the simulation begins."""
+EMAIL, PAGE = "activity.email.v1", "activity.page.v1"
+DOOR_TOPICS = (EMAIL, PAGE)
+UNDER_WAY = 12.0
+"""Seconds after which the doors' clock is known for sure, if intake has been left in peace: ids of records
+before that are not remembered."""
+RECORDS, LEADS = 300, 10
+"""At least."""
+
+ANYTHING = Matcher(("email.opened", "email.clicked", "page.viewed", "page.downloaded"))
+
+MODEL = Model(
+    name="simulated",
+    scores=(Score("fit"), Score("engagement", weight=1.5)),
+    threshold=Threshold(9.0, 6.0),
+    awards=(
+        Award("opened", "engagement", Matcher(("email.opened",)), Fixed(1.25), decay=HalfLife(9_000)),
+        Award("clicked", "engagement", Matcher(("email.clicked",)), Fixed(2.5), decay=HalfLife(14_000)),
+        Award(
+            "viewed", "engagement", Matcher(("page.viewed",)), FirstLater(3.0, 0.75), decay=HalfLife(6_000)
+        ),
+        Award("read", "fit", Matcher(("page.downloaded",)), Fixed(0.5), limit=OncePerObject("kind")),
+        Award("left", "fit", Matcher(("email.unsubscribed",)), Fixed(-6.0), decay=HalfLife(8_000)),
+    ),
+    disqualifications=(Disqualification("silent", Absent(ANYTHING, 11_000), "nothing heard"),),
+    bands=(Band("hot", Recent(Matcher(("page.viewed",)), 10_000, 2)),),
+)
+"""Short half-lives and windows, so that time alone decides something in every gap between two bursts."""
+
+REPRICED = msgspec.structs.replace(MODEL, threshold=Threshold(11.0, 5.0))
+
+KINDS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    EMAIL: (
+        ("email.opened", {}),
+        ("email.opened", {}),
+        ("email.clicked", {"kind": "nurture"}),
+        ("email.clicked", {}),
+        ("email.unsubscribed", {}),
+    ),
+    PAGE: (
+        ("page.viewed", {"path": "/pricing"}),
+        ("page.viewed", {}),
+        ("page.downloaded", {"kind": "ebook"}),
+        ("page.downloaded", {"kind": "report"}),
+    ),
+}
+
+
+class Fact(NamedTuple):
+    """An event as its publisher knows it."""
+
+    lead: str
+    type: str
+    time: int
+    properties: dict[str, Any]
+
+
+class Sent(NamedTuple):
+    """A record on its way to a door."""
+
+    at: float
+    """s since the simulation began."""
+    door: str
+    value: bytes | None
+    fact: Fact | None
+    """What it is to count as; None: nothing, since it was sent before or is bad."""
+    reason: Reason | None
+    """Why it is to be a dead letter."""
+
+
+class Story(NamedTuple):
+    sent: list[Sent]
+    """In the order of time."""
+    ends: float
+
+
+def tell(rng: random.Random) -> Story:
+    """Bursts of records with gaps in between."""
+    names = [f"lead-{n}" for n in range(rng.randrange(LEADS, LEADS + 4))]
+    count = rng.randrange(RECORDS, RECORDS + 30)
+    gaps = {rng.randrange(20, count - 20) for _ in range(rng.randrange(2, 5))}
+    speed = rng.uniform(0.07, 0.15)
+    at = rng.uniform(0.0, 3.0)
+    sent: list[Sent] = []
+    for number in range(count):
+        at += rng.uniform(8.0, 17.0) if number in gaps else rng.expovariate(1) * speed
+        sent.append(_record(rng, number, at, names, sent))
+    return Story(sent, at)
+
+
+def _record(rng: random.Random, number: int, at: float, names: list[str], sent: list[Sent]) -> Sent:
+    door = rng.choice(DOOR_TOPICS)
+    # The first records are about one lead each, so that all of them occur.
+    first = number < len(names)
+    chance = 1.0 if first else rng.random()
+    if chance < 0.05 and sent[-1].at > UNDER_WAY:
+        original = rng.choice(sent)
+        if original.at > UNDER_WAY:
+            return original._replace(at=at, fact=None)
+    if chance < 0.09:
+        return Sent(at, door, *_bad(rng, number, at, door))
+    now = BEGAN + int(at * 1000)
+    time = now - int(rng.uniform(0.0, 20_000.0) if chance < 0.16 else rng.uniform(0.0, 300.0))
+    kind, properties = rng.choice(KINDS[door])
+    lead = names[number if first else min(int(rng.expovariate(3) * len(names)), len(names) - 1)]
+    return Sent(
+        at, door, _event(number, lead, kind, time, properties), Fact(lead, kind, time, properties), None
+    )
+
+
+def _event(number: int, lead: str, kind: str, time: int, properties: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": f"e{number}",
+            "source": "/simulated",
+            "type": kind,
+            "subject": lead,
+            "time": instant(time),
+            "data": properties,
+        }
+    )
+
+
+def _bad(rng: random.Random, number: int, at: float, door: str) -> tuple[bytes | None, None, Reason]:
+    now = BEGAN + int(at * 1000)
+    kind = KINDS[door][0][0]
+    match rng.randrange(6):
+        case 0:
+            return None, None, Reason.NULL_VALUE
+        case 1:
+            return b"{" + str(number).encode(), None, Reason.NOT_JSON
+        case 2:
+            return _event(number, "lead-0", "no.such", now, {}), None, Reason.UNKNOWN_TYPE
+        case 3:
+            return _event(number, "lead-0", kind, now - 401 * 86_400_000, {}), None, Reason.TOO_OLD
+        case _:
+            ahead = rng.randrange(700_000, 4_000_000)  # too far even when it is sent again
+            return _event(number, "lead-0", kind, now + ahead, {}), None, Reason.FUTURE
