@@ -22,7 +22,7 @@ from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, QUA
 from scorer.wire.topic_plan import Wishes
 from scorer.wire.topics import apply_topics
 from scorer.worker.cut import CUT, STAMP_BYTES, SYSTEM, decode_cut
-from tests.integration.score_worker import Options
+from tests.integration.score_worker import TOLD, Options
 from tests.worker.score_process import dead_of
 from tests.worker.score_world import LogRecord, by_lead, one_pass, shown
 
@@ -59,6 +59,14 @@ class Worker:
         """A clean stop; fails when it is none."""
         self.signal(signal.SIGTERM)
         assert self.ended() == 0, self.said
+
+    def explained(self) -> str:
+        """What it has said, and what each of its tasks waits for."""
+        self.signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 10
+        while TOLD not in self.said and time.monotonic() < deadline and self.alive:
+            time.sleep(0.1)
+        return self.said
 
     def ended(self) -> int:
         """Waits for its end; returns the exit code."""
@@ -97,7 +105,8 @@ def until(condition: Callable[[], bool], running: Sequence[Worker] = (), what: s
     while not condition():
         for one in running:
             assert one.alive, one.said
-        assert time.monotonic() < deadline, f"{what} did not come about\n" + "".join(w.said for w in running)
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come about\n" + "".join(one.explained() for one in running))
         time.sleep(0.1)
 
 
