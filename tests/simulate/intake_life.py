@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.simulate.world import World
 
 LOG_PARTITIONS = 2
+SLOW_ANSWERS = 0.05
+"""Share of the answers about the doors' ends that come late: the slowest of several brokers is waited for."""
 
 
 class App:
@@ -75,6 +77,8 @@ class Ends:
     async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
         await self._life.gate("asks for", "ends")
         ends = {tp: self._life.world.doors.high_watermark(tp) for tp in tps}
+        if self._life.rng.random() < SLOW_ANSWERS:
+            await asyncio.sleep(self._life.rng.uniform(0.0, 3.0))
         await self._life.gate("hears of", "ends")
         return ends
 

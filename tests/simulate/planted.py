@@ -27,6 +27,7 @@ from scorer.worker import (
 )
 from scorer.worker.ports import Bounds, Incoming
 from scorer.worker.store_meta import Meta
+from scorer.worker.supervise import CannotContinue
 from tests.simulate.loop import LIFE
 from tests.simulate.score_life import ScoreLife
 from tests.simulate.world import simulate
@@ -268,6 +269,32 @@ def clock_without_a_margin() -> Iterator[None]:
 
 
 @contextmanager
+def old_answer_taken_for_a_loss() -> Iterator[None]:
+    """An answer about the doors' ends is compared with what has been read since the question."""
+    real = door_clock.DoorClock._caught_up
+
+    async def caught_up(self: Any, doors: Any) -> Any:
+        answer: Any = {}
+        ask = self._ends
+
+        async def ends(tps: Any) -> Any:
+            answer.update(await ask(tps))
+            return answer
+
+        self._ends = ends
+        try:
+            found = await real(self, doors)
+        finally:
+            self._ends = ask
+        if any(answer.get(door.tp, door.acked) < door.acked for door in doors):
+            raise CannotContinue("ends at an offset before what has been read")
+        return found
+
+    with _patched(door_clock.DoorClock, "_caught_up", caught_up):
+        yield
+
+
+@contextmanager
 def dead_letter_lost() -> Iterator[None]:
     """The doors' dead letters are not waited for."""
     from scorer.worker.intake_dead import IntakeDeadLetters
@@ -299,6 +326,7 @@ BUGS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         coordinates_forgotten,
         commit_before_append,
         clock_without_a_margin,
+        old_answer_taken_for_a_loss,
         dead_letter_lost,
     )
 }

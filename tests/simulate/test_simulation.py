@@ -18,7 +18,7 @@ from tests.simulate.story import LEADS, RECORDS, tell
 from tests.simulate.world import simulate
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 90
+SEEDS = 60
 PARTS = 3
 CATCHES = {
     "commit before changelog": "position behind the commit",
