@@ -85,6 +85,22 @@ async def test_a_backlog_holds_its_door_back_and_no_other() -> None:
     assert (await world.tick()).keys() == {7}
 
 
+async def test_what_is_read_while_the_question_is_under_way_is_no_loss() -> None:
+    """The answer is old by then: it names an end that has been passed since."""
+    world = World()
+
+    async def slow(tps: Iterable[TP]) -> dict[TP, int]:
+        world.append(5)
+        world.email.applied(15, 777, world.lanes)
+        for lane in world.lanes:
+            lane.acked = lane.appended
+        world.email.settle()
+        return {EMAIL: 10, PAGE: 0}
+
+    world.clock = DoorClock(slow, world._look, broker_time)
+    assert (await world.tick()).keys() == {1, 7}
+
+
 async def test_time_stands_still_while_there_are_doors_that_nobody_waits_for() -> None:
     world = World()
     assert await world.tick(hold=True) == {}

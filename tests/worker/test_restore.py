@@ -20,6 +20,7 @@ from scorer.worker.cut import (
     read_stamp,
     rules_key,
 )
+from scorer.worker.ports import Bounds
 from scorer.worker.score_topics import check_changelog
 from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import Cluster, Crash, FakeDisk
@@ -284,6 +285,25 @@ async def test_somebody_who_writes_during_the_takeover_is_noticed() -> None:
     process.kafka.gate = interfere
     with pytest.raises(CannotContinue, match="another writer"):
         await process.start(generation=2)
+
+
+async def test_another_owners_first_start_during_ours_is_not_taken_for_a_broken_changelog() -> None:
+    cluster = Cluster()
+    publish(cluster, LOG_)
+    process = Process(cluster, Disks())
+    ask = process.kafka.bounds
+    asked = 0
+
+    async def bounds(topic: str, partitions: Sequence[int]) -> dict[int, Bounds]:
+        nonlocal asked
+        asked += topic == CHANGELOG
+        if asked == 2 and topic == CHANGELOG:  # we have restored nothing, there was nothing
+            await restarted(cluster, Disks(), 2)
+        return await ask(topic, partitions)
+
+    process.kafka.bounds = bounds  # type: ignore[method-assign]
+    with pytest.raises(CannotContinue, match="another writer"):
+        await process.start(generation=1)
 
 
 # -- refusals -------------------------------------------------------------------------------------
