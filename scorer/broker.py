@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from scorer.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from confluent_kafka import Message
@@ -25,6 +25,8 @@ TIMEOUT = 20.0
 """Seconds without any answer after which a broker counts as gone."""
 BATCH = 2_000
 """Records handed over by librdkafka at once."""
+AHEAD_KB = 64 * 1024
+"""What librdkafka fetches ahead of them, about; its own default."""
 
 
 class Range(NamedTuple):
@@ -69,18 +71,28 @@ class Broker:
 
     def read(self, topic: str, partition: int, wanted: Range, *, headers: bool = False) -> Iterator[Stored]:
         """The records of a range in order; fewer where compaction or transactions left holes."""
+        for message in self.messages(topic, partition, wanted):
+            pairs = (message.headers() or ()) if headers else ()
+            yield Stored(message.offset(), message.key(), message.value(), dict(pairs))
+
+    def messages(
+        self, topic: str, partition: int, wanted: Range, *, batch: int = BATCH, ahead_kb: int = AHEAD_KB
+    ) -> Iterator[Message]:
+        """Like ``read``, as librdkafka has them. ``batch`` and ``ahead_kb`` bound what is in memory."""
         if wanted.start >= wanted.end:
             return
-        with _Reader(self.bootstrap) as reader:
-            yield from reader.read(self.name(topic), partition, wanted, headers=headers)
+        with _Reader(self.bootstrap, batch, ahead_kb) as reader:
+            yield from reader.read(self.name(topic), partition, wanted)
 
-    def writer(self) -> Writer:
-        return Writer(self)
+    def writer(self, acknowledged: Callable[[Message], None] = lambda _: None) -> Writer:
+        """``acknowledged`` is called with each record that Kafka has, in the order of its partition."""
+        return Writer(self, acknowledged)
 
 
 class _Reader:
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, batch: int = BATCH, ahead_kb: int = AHEAD_KB) -> None:
         self._bootstrap = bootstrap
+        self._batch = batch
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -92,6 +104,7 @@ class _Reader:
                 "auto.offset.reset": "error",
                 "isolation.level": "read_uncommitted",
                 "fetch.wait.max.ms": 50,
+                "queued.max.messages.kbytes": ahead_kb,
                 "log_level": 2,
             }
         )
@@ -125,7 +138,7 @@ class _Reader:
             raise unreachable(self._bootstrap, error) from error
         return Range(low, high)
 
-    def read(self, topic: str, partition: int, wanted: Range, *, headers: bool) -> Iterator[Stored]:
+    def read(self, topic: str, partition: int, wanted: Range) -> Iterator[Message]:
         self._consumer.assign([TopicPartition(topic, partition, wanted.start)])
         where = f"{topic} partition {partition}"
         while True:
@@ -140,8 +153,7 @@ class _Reader:
                     raise UserError(f"{where}: {detail}", exit_code=1)
                 if offset >= wanted.end:
                     return
-                pairs = (message.headers() or ()) if headers else ()
-                yield Stored(offset, message.key(), message.value(), dict(pairs))
+                yield message
                 if offset == wanted.end - 1:
                     return
 
@@ -149,7 +161,7 @@ class _Reader:
         """At least one message; ``consume`` itself waits until it has as many as it is asked for."""
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
-            messages: list[Message] = self._consumer.consume(BATCH, timeout=0.1)
+            messages: list[Message] = self._consumer.consume(self._batch, timeout=0.1)
             if messages:
                 return messages
         raise UserError(f"{where}: no answer for {TIMEOUT:.0f} s", exit_code=1)
@@ -163,8 +175,9 @@ class Writer:
     by the next call, as ``UserError``.
     """
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, acknowledged: Callable[[Message], None] = lambda _: None) -> None:
         self._broker = broker
+        self._acknowledged = acknowledged
         self._failure: KafkaError | None = None
         self._producer = Producer(
             {
@@ -226,8 +239,10 @@ class Writer:
             self._check()
         self._check()
 
-    def _delivered(self, error: KafkaError | None, _: object) -> None:
-        if error is not None and self._failure is None:
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self._acknowledged(message)
+        elif self._failure is None:
             self._failure = error
 
     def _check(self) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
-
-from scorer.broker import TIMEOUT, Broker, Range, Writer
 from scorer.errors import UserError
 from scorer.wire.dead_letters import Origin, Place, Redriven, origin, redriven, redriven_note
 from scorer.wire.redrive import Again, Letter, Noted
@@ -20,10 +16,12 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from scorer.broker import Broker
+
 BATCH = 200
 """Records handed over by librdkafka at once."""
-FETCHED_KB = 16 * 1024
-"""Fetched ahead of them, about."""
+AHEAD_KB = 16 * 1024
+"""Fetched ahead of them, about. Both below the usual: a letter may be as large as a topic allows."""
 STEP = 1_000
 """Records between two words of progress."""
 
@@ -49,7 +47,9 @@ class LetterTopic:
         self.strangers = 0
         done = 0
         for partition, wanted in self._ranges.items():
-            for message in self._messages(partition, wanted):
+            for message in self._broker.messages(
+                DEAD_LETTERS, partition, wanted, batch=BATCH, ahead_kb=AHEAD_KB
+            ):
                 found = _found(message)
                 if found is None:
                     self.strangers += 1
@@ -59,52 +59,6 @@ class LetterTopic:
                 if done % STEP == 0:
                     progress(STEP)
         progress(done % STEP)
-
-    def _messages(self, partition: int, wanted: Range) -> Iterator[Message]:
-        # Not Broker.read: that one leaves out when a record was appended.
-        if wanted.start >= wanted.end:
-            return
-        where = f"{self._broker.name(DEAD_LETTERS)} partition {partition}"
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self._broker.bootstrap,
-                "group.id": "scorer-command",  # assigned by hand and never committed
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "isolation.level": "read_uncommitted",
-                "fetch.wait.max.ms": 50,
-                "queued.max.messages.kbytes": FETCHED_KB,
-                "log_level": 2,
-            }
-        )
-        try:
-            start = TopicPartition(self._broker.name(DEAD_LETTERS), partition, wanted.start)
-            consumer.assign([start])
-            while True:
-                for message in _some(consumer, where):
-                    error, offset = message.error(), message.offset()
-                    if error is not None:
-                        at_end = error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its only name
-                        if at_end and offset >= wanted.end:
-                            return
-                        detail = f"ends at {offset} instead of {wanted.end}" if at_end else error.str()
-                        raise UserError(f"{where}: {detail}", exit_code=1)
-                    if offset < wanted.end:
-                        yield message
-                    if offset >= wanted.end - 1:
-                        return
-        finally:
-            consumer.close()
-
-
-def _some(consumer: Consumer, where: str) -> list[Message]:
-    deadline = time.monotonic() + TIMEOUT
-    while time.monotonic() < deadline:
-        messages: list[Message] = consumer.consume(BATCH, timeout=0.1)
-        if messages:
-            return messages
-    raise UserError(f"{where}: no answer for {TIMEOUT:.0f} s", exit_code=1)
 
 
 def _found(message: Message) -> Letter | Noted | None:
@@ -140,7 +94,7 @@ class Sender:
     """
 
     def __init__(self, broker: Broker) -> None:
-        self._writer = _Reporting(broker, self._acknowledged)
+        self._writer = broker.writer(self._acknowledged)
         self._name = broker.name
         self._waiting: dict[tuple[str, int], deque[_Sent]] = {}
         self._acknowledgements: deque[tuple[_Sent, Message]] = deque()
@@ -186,16 +140,3 @@ class Sender:
         waiting = self._waiting.get((message.topic(), message.partition()))
         if waiting:
             self._acknowledgements.append((waiting.popleft(), message))
-
-
-class _Reporting(Writer):
-    """Tells of every record that Kafka has."""
-
-    def __init__(self, broker: Broker, tell: Callable[[Message], None]) -> None:
-        super().__init__(broker)
-        self._tell = tell
-
-    def _delivered(self, error: KafkaError | None, message: Any) -> None:
-        super()._delivered(error, message)
-        if error is None:
-            self._tell(message)

@@ -54,10 +54,10 @@ async def take_over(
     identity = await kafka.identity(LOG)
     changelogs, logs = await kafka.bounds(CHANGELOG, numbers), await kafka.bounds(LOG, numbers)
     committed = await kafka.committed(numbers)
+    if not still_ours():
+        return False
     cuts = {}
     for number, partition in partitions.items():
-        if not still_ours():
-            return False
         end = changelogs[number][1]
         if end != partition.store.standing:
             raise CannotContinue(
