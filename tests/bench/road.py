@@ -155,14 +155,14 @@ class Rate(NamedTuple):
 def rate(worker: WorkerProcess, metric: str, total: float, seconds: float) -> Rate:
     """From the first look that sees something counted to the first that sees all of it."""
     first: tuple[float, float, float] | None = None
-    before = _ticks()
+    before = ticks()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         counted, now, used = worker.total(metric), time.monotonic(), worker.processor_seconds()
         if first is None and counted:
             first = now, counted, used
         if first is not None and counted >= total:
-            passed, stolen = (now - then for now, then in zip(_ticks(), before, strict=True))
+            passed, stolen = (now - then for now, then in zip(ticks(), before, strict=True))
             done = counted - first[1]
             return Rate(
                 done / (now - first[0]),
@@ -175,10 +175,10 @@ def rate(worker: WorkerProcess, metric: str, total: float, seconds: float) -> Ra
 
 def steal() -> float:
     """Seconds of processor time that other machines on the same hardware have taken since the start."""
-    return _ticks()[1] / os.sysconf("SC_CLK_TCK")
+    return ticks()[1] / os.sysconf("SC_CLK_TCK")
 
 
-def _ticks() -> tuple[int, int]:
+def ticks() -> tuple[int, int]:
     """(ticks of all processors since the system started, those stolen); zeros where nobody counts them."""
     try:
         with Path("/proc/stat").open() as file:

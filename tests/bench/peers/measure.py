@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.bench.road import ticks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -59,19 +61,19 @@ def measure(
     a deadline.
     """
     samples: list[Sample] = []
-    peak, ticks = 0.0, (0, 0)
+    peak, before = 0.0, (0, 0)
     while True:
         records = count()
         done = finished(records)
         if records and (done or not samples or records > samples[-1].records):
             if not samples:
-                ticks = _ticks()
+                before = ticks()
             samples.append(Sample(time.monotonic(), records, processor_seconds(pid)))
         peak = max(peak, _resident_mb(pid))
         if done:
             break
         time.sleep(every)
-    passed, stolen = (now - then for now, then in zip(_ticks(), ticks, strict=True))
+    passed, stolen = (now - then for now, then in zip(ticks(), before, strict=True))
     first, last = samples[0], samples[-1]
     steady = None
     if last.records >= STEADY[1] * total:
@@ -142,10 +144,3 @@ def _family(pid: int) -> list[int]:
             except OSError:
                 continue
     return found
-
-
-def _ticks() -> tuple[int, int]:
-    """(ticks of all processors since the system started, those stolen)."""
-    with Path("/proc/stat").open() as file:
-        ticks = [int(field) for field in file.readline().split()[1:9]]
-    return sum(ticks), ticks[7]
