@@ -25,6 +25,20 @@ PUT_OFF = 2
 intervals is then written once, a tenth of the worker's time. Outcomes don't wait for a checkpoint."""
 
 
+class _NothingRead(dict[TP, None]):
+    """In the place of Faust's book of read offsets, by which it drops what it takes for old.
+
+    It compares last offsets, and chunks that are read again may be cut otherwise; ``getmany`` sees to it
+    that one begins where the one before it ended.
+    """
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: object) -> None:
+        pass
+
+
 class ChunkConsumer(driver.Consumer):
     app: ChunkedApp
     _thread: ChunkConsumerThread
@@ -37,6 +51,7 @@ class ChunkConsumer(driver.Consumer):
         self._deliver_from: dict[TP, int] = {}
         self._sought: set[TP] = set()
         self._last_fetched = 0
+        self._read_offset = _NothingRead()
         self._waiting = False  # for something to become durable
         self._put_off = 0
         self._ahead: asyncio.Task[tuple[int, list[Fetched]]] | None = None
@@ -66,8 +81,8 @@ class ChunkConsumer(driver.Consumer):
             if self.should_stop or not self.flow_active or number != self.number:
                 return  # the next assignment sets positions anew
             if not self._follows(part):
-                await self._seek_back()
-                return
+                self._drop_ahead()
+                return  # the next fetch asks for what is expected
             self._deliver_from[part.tp] = part.end
             self._outstanding += 1
             self._applied.clear()
@@ -96,15 +111,19 @@ class ChunkConsumer(driver.Consumer):
         self._last_fetched = sum(len(part.records) for part in fetched)
         if self._last_fetched >= self.app.fetching.small_fetch:
             # Under load the thread gets the next records ready while these are applied.
-            self._ahead = self._ask()
+            self._ahead = self._ask({part.tp: part.end for part in fetched})
         return fetched
 
-    def _ask(self) -> asyncio.Task[tuple[int, list[Fetched]]]:
-        return asyncio.get_running_loop().create_task(self._ask_thread())
+    def _ask(self, delivered: Mapping[TP, int] | None = None) -> asyncio.Task[tuple[int, list[Fetched]]]:
+        """``delivered``: where partitions will stand when what has been fetched is delivered."""
+        positions = dict(self._deliver_from)
+        if delivered:
+            positions |= {tp: end for tp, end in delivered.items() if tp in positions}
+        return asyncio.get_running_loop().create_task(self._ask_thread(positions))
 
-    async def _ask_thread(self) -> tuple[int, list[Fetched]]:
+    async def _ask_thread(self, positions: Mapping[TP, int]) -> tuple[int, list[Fetched]]:
         limit = self.app.fetching.max_chunk_records
-        work = self._thread.fetch(list(self._deliver_from), POLL_TIMEOUT, limit)
+        work = self._thread.fetch(positions, POLL_TIMEOUT, limit)
         answer: tuple[int, list[Fetched]] = await self._thread.call(work)
         return answer
 
@@ -139,11 +158,6 @@ class ChunkConsumer(driver.Consumer):
             )
         self._sought.discard(part.tp)
         return True
-
-    async def _seek_back(self) -> None:
-        """Everything that is handed out and not delivered is forgotten, and fetched again."""
-        self._drop_ahead()
-        await self._thread.call(self._thread.seek_all(self._deliver_from))
 
     def _message(self, chunk: Chunk) -> ConsumerMessage:
         last = chunk.records[-1]
@@ -200,7 +214,6 @@ class ChunkConsumer(driver.Consumer):
         self._sought.clear()
         self._drop_ahead()
         self._last_fetched = 0
-        self._read_offset.update(dict.fromkeys(positions))  # Faust drops what lies before
         self._outstanding = 0
         self._applied.set()
 

@@ -14,7 +14,7 @@ import scorer.worker.bare_records  # noqa: F401 - for its effect on aiokafka's c
 from scorer.worker.chunks import Fetched
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping
 
     from aiokafka.structs import OffsetAndMetadata
 
@@ -61,16 +61,22 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         """Runs a coroutine on the consumer's loop. Not Faust's queue: that one is two calls wide."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))
 
-    async def fetch(self, tps: Sequence[TP], wait: float, limit: int) -> tuple[int, list[Fetched]]:
+    async def fetch(self, positions: Mapping[TP, int], wait: float, limit: int) -> tuple[int, list[Fetched]]:
         """The number of the assignment and, per partition with records, what comes next.
 
-        ``wait``: seconds for the first record. ``limit``: records over all partitions.
+        ``positions``: partition -> where the caller expects to go on. An answer of ours may have got lost
+        on its way, with a rebalance meanwhile; what was in it is then read again. ``wait``: seconds for the
+        first record. ``limit``: records over all partitions.
         """
         consumer = self._ensure_consumer()
+        for tp, offset in positions.items():
+            if self._handed.get(tp, offset) != offset:
+                consumer.seek(TopicPartition(*tp), offset)
+                self._handed[tp] = offset
         failed = consumer._fetcher.error_future  # noqa: SLF001 - aiokafka logs its end and waits for ever
         if failed.done() and not failed.cancelled() and (error := failed.exception()) is not None:
             raise error
-        partitions = [TopicPartition(*tp) for tp in tps]
+        partitions = [TopicPartition(*tp) for tp in positions]
         found = await consumer.getmany(*partitions, timeout_ms=int(wait * 1000), max_records=limit)
         # Nothing from here on yields to the loop, so records, positions and number belong together:
         # after records have been handed out, their partition is assigned and has a position.

@@ -38,15 +38,15 @@ class FakeThread:
 
     def __init__(self) -> None:
         self.script: list[tuple[int, list[Fetched]] | BaseException] = []
-        self.asked: list[list[TP]] = []
+        self.asked: list[dict[TP, int]] = []
         self.seeks: list[tuple[dict[TP, int], int | None]] = []
         self.ranges: dict[TP, tuple[int, int]] = {}
 
     async def call(self, work: Any) -> Any:
         return await work
 
-    async def fetch(self, tps: Iterable[TP], wait: float, limit: int) -> tuple[int, list[Fetched]]:
-        self.asked.append(list(tps))
+    async def fetch(self, positions: Mapping[TP, int], wait: float, limit: int) -> tuple[int, list[Fetched]]:
+        self.asked.append(dict(positions))
         if not self.script:
             await asyncio.Event().wait()  # nothing comes any more
         answer = self.script.pop(0)
@@ -154,9 +154,9 @@ async def test_a_hole_in_the_log_is_read_again_and_then_stops_us(hole: Fetched) 
     world = World(p0=5)
     await world.assign()
     assert await world.turn(hole) == []
-    assert world.thread.seeks[-1] == ({A: 5}, None)
     assert not world.fatal
     assert await world.turn(hole) == []
+    assert world.thread.asked[-1] == {A: 5}
     assert isinstance(world.fatal[0], CannotContinue)
     assert "log[0]" in str(world.fatal[0])
 
@@ -185,8 +185,8 @@ async def test_an_answer_that_got_lost_is_fetched_again() -> None:
     world = World(p0=5, p1=0)
     await world.assign()
     assert await world.turn(part(A, 8, 8, 9)) == []
-    assert world.thread.seeks[-1] == ({A: 5, B: 0}, None)
     assert await world.turn(part(A, 5, 5, 6)) != []
+    assert world.thread.asked[-1] == {A: 5, B: 0}
 
 
 async def test_what_was_fetched_for_an_earlier_assignment_is_dropped() -> None:
@@ -239,10 +239,10 @@ async def test_under_load_the_next_records_are_asked_for_while_these_are_applied
     # Out of turn: what was handed out ahead is forgotten as well, and everything is read again.
     world.consumer._deliver_from[A] = 0
     assert [m async for _, m in world.consumer.getmany(timeout=1.0)] == []
-    assert world.thread.seeks[-1] == ({A: 0}, None)
     world.thread.script = [(number, [part(A, 0, 0)])]
     again = [message.value async for _, message in world.consumer.getmany(timeout=1.0)]
     assert [chunk.start for chunk in again] == [0]
+    assert [asked[A] for asked in world.thread.asked] == [0, 1, 0]
     ahead = world.consumer._ahead
     await world.revoke()
     await asyncio.wait({ahead}, timeout=5)
@@ -253,13 +253,13 @@ async def test_a_partition_left_out_is_read_when_it_is_named() -> None:
     world = World(p0=5)
     await world.assign()
     await world.turn(part(A, 5, 5))
-    assert world.thread.asked[-1] == [A]
+    assert world.thread.asked[-1] == {A: 5}
     await world.app.read_from({B: 3})
     assert world.thread.seeks[-1] == ({B: 3}, None)
     assert [c.tp for c in await world.turn(part(B, 3, 3))] == [B]
     world.app.stop_reading(B)
     assert await world.turn(part(B, 4, 4)) == []
-    assert world.thread.asked[-1] == [A]
+    assert world.thread.asked[-1] == {A: 6}
 
 
 @pytest.mark.parametrize(
