@@ -1,7 +1,7 @@
 """How the worker's process lives and dies: both apps under one roof, and no going on after a failure.
 
 A kill is safe at any point, so the answer to anything unexpected is to end the process with the cause
-(exit code 70) and let whatever runs it (systemd, Kubernetes, a shell loop) start it again.
+(exit code 70) and let whatever runs it (systemd, Kubernetes, `scorer worker --restart`) start it again.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from scorer.worker.endings import FATAL_EXIT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
-FATAL_EXIT = 70  # sysexits.h EX_SOFTWARE
 STOP_TIMEOUT = 30.0  # seconds for a clean stop, last checkpoint included
 
 
