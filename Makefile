@@ -111,6 +111,17 @@ bench-peers: $(VENV)/.dev $(PEERS)/.installed kafka ## other stream processors b
 	@folder=$$($(BIN)/python tools/compile) || folder=.; \
 		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.bench.peers $(ARGS)
 
+TOXIPROXY := .cache/toxiproxy/server
+
+$(TOXIPROXY):
+	@command -v go >/dev/null || { echo "make storm needs Go to build Toxiproxy" >&2; exit 2; }
+	@echo "building Toxiproxy (once, some minutes)"
+	@GOBIN=$(CURDIR)/$(dir $@) go install -ldflags "-s -w" github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
+
+.PHONY: storm
+storm: $(VENV)/.dev $(TOXIPROXY) kafka ## workers, brokers and network struck on a real Kafka (ARGS='--runs 3')
+	@$(BIN)/python -m tests.storm $(ARGS)
+
 .PHONY: compiled
 compiled: $(VENV)/.dev ## the engine compiled with mypyc, in build/compiled
 	@$(BIN)/python tools/compile

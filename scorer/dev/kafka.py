@@ -50,12 +50,17 @@ Compiler = Literal["quick", "full"]
 @dataclass
 class _Node:
     id: int
-    port: int
-    controller_port: int
+    ports: list[int]
+    """Its own, its controller's and, where there is a second listener, the one that its clients are told
+    (somebody's who passes on) and the one on which it listens for them."""
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     archive: Path | None = None
     """The class image that this run writes when it stops, before it is given its final name."""
+
+    @property
+    def port(self) -> int:
+        return self.ports[0]
 
     @property
     def log(self) -> Path:
@@ -74,6 +79,7 @@ class KafkaCluster:
         compiler: Compiler = "quick",
         heap_mb: int = 512,
         settings: Mapping[str, str] | None = None,
+        outer: bool = False,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Nothing is started yet.
@@ -81,6 +87,7 @@ class KafkaCluster:
         ``port``: the first node's; the others take the next ones. Free ports unless given.
         ``keep``: a folder for the data, made if it does not exist, that outlives the cluster.
         ``settings``: broker properties that override the defaults below.
+        ``outer``: each node gets a second listener, for clients behind a proxy; see ``outer_ports``.
         ``tell``: gets a line when something takes long.
         """
         if nodes not in {1, 3}:
@@ -91,6 +98,7 @@ class KafkaCluster:
         self._compiler = compiler
         self._heap_mb = heap_mb
         self._settings = dict(settings or {})
+        self._outer = outer
         self._tell = tell
         self._nodes: dict[int, _Node] = {}
         self._home: KafkaHome | None = None
@@ -103,6 +111,16 @@ class KafkaCluster:
     def bootstrap(self) -> str:
         """``host:port`` of every node, joined with commas."""
         return ",".join(f"{HOST}:{node.port}" for node in self._nodes.values())
+
+    @property
+    def outer_bootstrap(self) -> str:
+        """As ``bootstrap``, for clients behind the proxy: the ports on which it has to listen."""
+        return ",".join(f"{HOST}:{node.ports[2]}" for node in self._nodes.values())
+
+    @property
+    def outer_ports(self) -> dict[int, tuple[int, int]]:
+        """Node -> (the port that its clients behind a proxy are told, the port it listens on for them)."""
+        return {node.id: (node.ports[2], node.ports[3]) for node in self._nodes.values()}
 
     @property
     def node_ids(self) -> tuple[int, ...]:
@@ -123,8 +141,8 @@ class KafkaCluster:
             self._start_guard()
             ports = self._choose_ports()
             for number in self.node_ids:
-                port, controller_port = ports[number - 1], ports[self._count + number - 1]
-                self._nodes[number] = _Node(number, port, controller_port, self._folder / f"node-{number}")
+                own = ports[number - 1 :: self._count]
+                self._nodes[number] = _Node(number, own, self._folder / f"node-{number}")
             for node in self._nodes.values():
                 self._prepare(node)
                 self._launch(node)
@@ -196,6 +214,10 @@ class KafkaCluster:
         path = self._nodes[node].log
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def data(self, node: int) -> Path:
+        """The folder with its partitions."""
+        return self._nodes[node].folder / "data"
+
     def ended(self) -> list[int]:
         """The nodes that ended by themselves."""
         return [n.id for n in self._nodes.values() if n.process is not None and n.process.poll() is not None]
@@ -222,7 +244,7 @@ class KafkaCluster:
             self._guard.stdin.flush()
 
     def _choose_ports(self) -> list[int]:
-        """First the nodes' ports, then their controllers'; all tried by binding them at once."""
+        """First the nodes' ports, then their controllers' and others; all tried by binding them at once."""
         wanted = list(range(self._port, self._port + self._count)) if self._port else []
         sockets: list[socket.socket] = []
         try:
@@ -231,7 +253,7 @@ class KafkaCluster:
                 if asked is None:
                     raise UserError(f"port {port} is taken", hint="choose another with --port")
                 sockets.append(asked)
-            while len(sockets) < 2 * self._count:
+            while len(sockets) < (4 if self._outer else 2) * self._count:
                 free = _bound(random.choice(PORTS))  # noqa: S311
                 if free is not None:
                     sockets.append(free)
@@ -256,16 +278,22 @@ class KafkaCluster:
         (node.folder / "server.properties").write_text(text)
 
     def _properties(self, node: _Node) -> dict[str, str]:
-        voters = ",".join(f"{n.id}@{HOST}:{n.controller_port}" for n in self._nodes.values())
+        voters = ",".join(f"{n.id}@{HOST}:{n.ports[1]}" for n in self._nodes.values())
         replicas = str(self._count)
+        listens = advertises = f"PLAINTEXT://{HOST}:{node.port}"
+        protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+        if self._outer:
+            listens += f",OUTER://{HOST}:{node.ports[3]}"
+            advertises += f",OUTER://{HOST}:{node.ports[2]}"
+            protocols += ",OUTER:PLAINTEXT"
         return {
             "process.roles": "broker,controller",
             "node.id": str(node.id),
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{HOST}:{node.port},CONTROLLER://{HOST}:{node.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{node.port}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"{listens},CONTROLLER://{HOST}:{node.ports[1]}",
+            "advertised.listeners": advertises,
+            "listener.security.protocol.map": protocols,
             "log.dirs": str(node.folder / "data"),
             # Topics come from the registry, never from a typing mistake.
             "auto.create.topics.enable": "false",

@@ -324,6 +324,7 @@ def examine(log: Iterable[Written]) -> Findings:
         doors: set[int] = set()
         version = now = 0
         seen: dict[int, set[int]] = {}
+        highest: dict[int, int] = {}
         for one in written:
             record = one.record
             where = f"[{partition}]@{one.offset}"
@@ -342,8 +343,9 @@ def examine(log: Iterable[Written]) -> Findings:
                 if record.offset in offsets:
                     found.repeated += 1
                     continue
-                if offsets and record.offset < max(offsets):
+                if record.offset < highest.get(record.door, -1):
                     found.disorder.append(f"{where}: {record}")
+                highest[record.door] = max(record.offset, highest.get(record.door, -1))
                 offsets.add(record.offset)
                 if record.received < told.get(record.door, 0):
                     found.ahead.append(f"{where}: door {record.door} was told {told[record.door]}, {record}")
