@@ -120,7 +120,8 @@ $(TOXIPROXY):
 
 .PHONY: storm
 storm: $(VENV)/.dev $(TOXIPROXY) kafka ## workers, brokers and network struck on a real Kafka (ARGS='--runs 3')
-	@$(BIN)/python -m tests.storm $(ARGS)
+	@folder=$$($(BIN)/python tools/compile) || folder=.; \
+		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.storm $(ARGS)
 
 .PHONY: compiled
 compiled: $(VENV)/.dev ## the engine compiled with mypyc, in build/compiled

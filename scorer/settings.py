@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds without a heartbeat after which Kafka gives a worker's partitions away."""
     cache_leads: int = 20_000
     """Decoded leads kept in memory per partition and cache generation; there are two. About 3.5 KB each."""
+    huge_pages: bool = True
+    """Gather the score worker's memory into huge pages, where Linux has them."""
     metrics_port: int = 9464
     """Where /metrics is served, on ``metrics_host``; 0 takes a free port."""
     metrics_host: str = "127.0.0.1"

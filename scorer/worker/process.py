@@ -84,4 +84,6 @@ def run(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # "Timer livelock is overlapping": Faust's clocks run late, which only says that the machine is busy.
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)
     asyncio.run(run_worker(settings, parts, from_log_start=from_log_start, tell=tell))

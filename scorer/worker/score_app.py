@@ -16,6 +16,7 @@ from faust.types import TP
 from mode import Service
 
 from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG
+from scorer.worker.huge_pages import HugePages
 from scorer.worker.owned import Limits
 from scorer.worker.rocks import RocksFolder
 from scorer.worker.score_agent import ScoreAgent
@@ -38,6 +39,8 @@ TICK = 0.05
 """Seconds between two looks for idle leads to sweep."""
 SWEEP_BUSY, SWEEP_IDLE = 0.005, 0.035
 """Seconds of sweeping per tick while records come in, and while none do."""
+GATHER_EVERY = 5.0
+"""Seconds between two looks at whether memory is to be gathered into huge pages."""
 PENDING_BYTES = 64 << 20
 """Unacknowledged bytes beyond which nothing more is fetched."""
 
@@ -138,6 +141,14 @@ class ScoreOwner(Service):
             if agent.sweeping:
                 busy, applied = self._applied != applied, self._applied
                 agent.sweep(SWEEP_BUSY if busy else SWEEP_IDLE)
+
+    @Service.task
+    async def _gather_memory(self) -> None:
+        pages = HugePages()
+        while not self.should_stop:
+            await self.sleep(GATHER_EVERY)
+            if self.settings.huge_pages and pages.worth_it:
+                await asyncio.to_thread(pages.gather)
 
     # -- ChunkOwner -------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from scorer.domain.model import encode_model
 from scorer.domain.partition import LogPartition
 from scorer.domain.state import PartitionState, encode_state
 from scorer.rulefile import require
+from scorer.worker.huge_pages import HugePages
 from tests.bench import workload
 from tests.bench.figures import ROOT, median_rate, tell
 
@@ -100,12 +101,15 @@ def run(entries: list[workload.Entry]) -> float:
 
     partition = LogPartition(PartitionState(), {}, load)
     cut_at = CHECKPOINT
+    pages = HugePages()
     began = time.process_time()
     for start in range(0, len(entries), CHUNK):
         partition.apply(entries[start : start + CHUNK])
         if start >= cut_at:
             cut_at += CHECKPOINT
             _cut(partition, store)
+            if pages.worth_it:
+                pages.gather()
     _cut(partition, store)
     took = time.process_time() - began
     counters = partition.counters

@@ -116,7 +116,7 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
     rng = random.Random(seed)
     with (
         tempfile.TemporaryDirectory(prefix="scorer-storm-") as temporary,
-        KafkaCluster(brokers, outer=True, tell=tell) as cluster,
+        KafkaCluster(brokers, compiler="full", outer=True, tell=tell) as cluster,
         Network(TOXIPROXY, cluster.outer_ports, Path(temporary) / "toxiproxy.log") as network,
     ):
         folder = Path(temporary)

@@ -19,9 +19,8 @@ from scorer import cli
 from scorer.worker import checkpoint, score_agent, takeover
 from scorer.worker.intake_agent import IntakeOwner
 from scorer.worker.outbox import Outbox
+from scorer.worker.ports import Offload
 from scorer.worker.score_kafka import ScoreKafka
-from scorer.worker.score_partition import ScorePartition
-from scorer.worker.store import Store
 
 STEPS = (
     "cut taken",
@@ -63,17 +62,6 @@ def before(orders: Orders, owner: Any, name: str, step: str) -> None:
     setattr(owner, name, wraps(original)(wrapped))
 
 
-def after(orders: Orders, owner: Any, name: str, step: str) -> None:
-    original = getattr(owner, name)
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        answer = original(*args, **kwargs)
-        orders.reached(step)
-        return answer
-
-    setattr(owner, name, wraps(original)(wrapped))
-
-
 def after_awaiting(orders: Orders, owner: Any, name: str, step: str) -> None:
     original = getattr(owner, name)
 
@@ -98,13 +86,28 @@ def during(orders: Orders, owner: Any, name: str, step: str) -> None:
     setattr(owner, name, wraps(original)(wrapped))
 
 
+def around_store(orders: Orders) -> None:
+    original = score_agent.checkpoint
+
+    async def wrapped(*args: Any, offload: Offload, **kwargs: Any) -> Any:
+        async def to_store(work: Callable[[], Any]) -> Any:
+            orders.reached("views acknowledged")
+            answer = await offload(work)
+            orders.reached("store written")
+            return answer
+
+        return await original(*args, offload=to_store, **kwargs)
+
+    score_agent.checkpoint = wrapped  # type: ignore[assignment]
+
+
 def plant(orders: Orders) -> None:
-    after(orders, ScorePartition, "take", "cut taken")
+    """Only in modules that are never compiled: compiled classes can't be changed."""
+    before(orders, Outbox, "flush", "cut taken")
     after_awaiting(orders, Outbox, "flush", "outcomes acknowledged")
     during(orders, checkpoint, "write", "changelog under way")
     after_awaiting(orders, checkpoint, "write", "changelog acknowledged")
-    before(orders, Store, "persist", "views acknowledged")
-    after(orders, Store, "persist", "store written")
+    around_store(orders)
     before(orders, ScoreKafka, "commit", "checkpoints done")
     after_awaiting(orders, ScoreKafka, "commit", "commit acknowledged")
     after_awaiting(orders, takeover, "restore", "restored")
