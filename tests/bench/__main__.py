@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import demo, engine, latency, restore, worker
+from tests.bench import demo, engine, latency, poison, restore, worker
 from tests.bench.figures import tell
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ BENCHES: dict[str, Callable[[], None]] = {
     "worker_events_per_s": worker.full,
     "worker_events_per_s_6_rules": worker.small,
     "intake_events_per_s": worker.intake,
+    "poison_cost_intake": poison.intake,
+    "poison_cost_worker": poison.worker,
+    "poison_door_per_s": poison.door,
     "latency_p50_ms": latency.figures,
     "restore_leads_per_s": restore.figures,
     "rss_mb_5m_leads": restore.many,

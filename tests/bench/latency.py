@@ -14,20 +14,16 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, TopicPartition
 
-from scorer.broker import Broker
-from scorer.domain.model import encode_model
-from scorer.rules_apply import apply as apply_rules
-from scorer.settings import Settings
-from scorer.wire.registry import QUALIFIED, Registry
-from scorer.wire.topics import apply_topics
+from scorer.wire.registry import QUALIFIED
 from tests.bench.engine import small_rules
 from tests.bench.figures import newest, report, tell
-from tests.bench.road import WorkerProcess, benchmark_kafka, steal, wait_until
+from tests.bench.road import PARTITIONS, WorkerProcess, benchmark_kafka, prepare, steal, wait_until
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-PARTITIONS = 8
+    from scorer.settings import Settings
+
 STEADY = 5_000
 """Events a second."""
 WARM, MEASURED = 10.0, 30.0
@@ -63,9 +59,7 @@ def figures() -> None:
 
 
 def _run(bootstrap: str, rate: int, *, doors: bool) -> Latency:
-    settings = Settings(bootstrap=bootstrap, topic_prefix=f"bench-{uuid4().hex[:6]}.")
-    apply_topics(settings, Registry.load())
-    apply_rules(Broker(settings), encode_model(small_rules()))
+    settings, _ = prepare(bootstrap, small_rules())
     what = f"latency {'from the doors' if doors else 'from the log'} at {rate:,}/s"
     tell(f"{what}: {WARM + MEASURED:.0f} s")
     with tempfile.TemporaryDirectory(prefix="scorer-bench-") as folder:

@@ -8,27 +8,30 @@ import time
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from scorer.broker import Broker
-from scorer.domain.model import encode_model
 from scorer.domain.record import NO_DOOR, Fact, encode_record
-from scorer.rules_apply import apply as apply_rules
-from scorer.settings import Settings
 from scorer.wire.partitioner import partition_of
-from scorer.wire.registry import CHANGELOG, LOG, Registry
-from scorer.wire.topics import apply_topics
+from scorer.wire.registry import CHANGELOG, LOG
 from tests.bench.engine import small_rules
 from tests.bench.figures import report, tell
-from tests.bench.road import WorkerProcess, benchmark_kafka, scored_to_the_end, wait_until
+from tests.bench.road import (
+    PARTITIONS,
+    WorkerProcess,
+    benchmark_kafka,
+    prepare,
+    scored_to_the_end,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scorer.settings import Settings
+
 LEADS, MANY_LEADS = 1_000_000, 5_000_000
 EACH = (("page.viewed", {"path": "/pricing", "title": "Pricing"}), ("email.opened", {"kind": "nurture"}))
 """What every lead does."""
-PARTITIONS = 8
 PATIENCE = 1_800.0
 
 
@@ -62,9 +65,7 @@ def many() -> None:
 
 def _filled(bootstrap: str, leads: int) -> Settings:
     tell(f"filling a lead log with {len(EACH)} facts of each of {leads:,} leads")
-    settings = Settings(bootstrap=bootstrap, topic_prefix=f"bench-{uuid4().hex[:6]}.")
-    apply_topics(settings, Registry.load())
-    apply_rules(Broker(settings), encode_model(small_rules()))
+    settings, _ = prepare(bootstrap, small_rules())
     with Broker(settings).writer() as writer:
         for key, value in _facts(leads):
             writer.append(LOG, partition_of(key, PARTITIONS), key, value)

@@ -12,45 +12,55 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
+from uuid import uuid4
 
 from scorer.broker import Broker
-from scorer.wire.registry import LOG
+from scorer.domain.model import encode_model
+from scorer.rules_apply import apply as apply_rules
+from scorer.settings import Settings
+from scorer.wire.registry import LOG, Registry
+from scorer.wire.topics import apply_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
-    from scorer.settings import Settings
+    from scorer.domain.model import Model
+    from scorer.domain.record import Doors
 
+PARTITIONS = 8
+"""Of the lead log: the registry's default."""
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
-class WorkerProcess:
-    """``scorer worker`` in a process of its own."""
+def prepare(bootstrap: str, model: Model, name: str = "bench") -> tuple[Settings, Doors]:
+    """Topics under a prefix of their own that begins with ``name``, and rules in force."""
+    settings = Settings(bootstrap=bootstrap, topic_prefix=f"{name}-{uuid4().hex[:6]}.")
+    applied = apply_topics(settings, Registry.load())
+    apply_rules(Broker(settings), encode_model(model))
+    return settings, applied.doors
 
-    def __init__(self, settings: Settings, folder: Path, *arguments: str, checkpoint: float = 1.0) -> None:
-        """``folder``: for its local state and its log; made if it does not exist."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._port = _free_port()
-        self.log = folder / "worker.log"
-        environment = os.environ | {
-            "SCORER_BOOTSTRAP": settings.bootstrap,
-            "SCORER_TOPIC_PREFIX": settings.topic_prefix,
-            "SCORER_LEAD_SECRET": "test",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "SCORER_METRICS_PORT": str(self._port),
-            "SCORER_DATA_DIR": str(folder / "data"),
-            "SCORER_CHECKPOINT_INTERVAL": str(checkpoint),
-        }
-        with self.log.open("ab") as log:
+
+class Child:
+    """A process that we have started, killed at the end of the block where it is still alive then."""
+
+    def __init__(
+        self, command: Sequence[str], environment: dict[str, str], log: Path, folder: Path | None = None
+    ) -> None:
+        """``environment``: besides ours. ``log``: gets all that it says. ``folder``: where it runs."""
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "scorer", "worker", *arguments],
-                env=environment,
-                stdout=log,
-                stderr=log,
+                command,
+                cwd=folder,
+                env=os.environ | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
             )
 
     def __enter__(self) -> Self:
@@ -63,8 +73,51 @@ class WorkerProcess:
         traceback: TracebackType | None,
     ) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def processor_seconds(self) -> float:
+        """Processor time used so far, with what it has started; 0 where the system has no /proc."""
+        return processor_seconds(self.process.pid)
+
+    def peak_mb(self) -> float:
+        """The most memory that was resident so far, MB; 0 where the system has no /proc."""
+        return peak_mb(self.process.pid)
+
+    def last_words(self) -> str:
+        return self.log.read_text(errors="replace")[-3_000:]
+
+
+class WorkerProcess(Child):
+    """``scorer worker`` in a process of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        *arguments: str,
+        checkpoint: float = 1.0,
+        program: Sequence[str] = ("scorer",),
+    ) -> None:
+        """``folder``: for its local state and its log; made if it does not exist.
+
+        ``program``: the module that is run as the command, and arguments of its own.
+        """
+        self._port = _free_port()
+        environment = {
+            "SCORER_BOOTSTRAP": settings.bootstrap,
+            "SCORER_TOPIC_PREFIX": settings.topic_prefix,
+            "SCORER_LEAD_SECRET": "test",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "SCORER_METRICS_PORT": str(self._port),
+            "SCORER_DATA_DIR": str(folder / "data"),
+            "SCORER_CHECKPOINT_INTERVAL": str(checkpoint),
+        }
+        command = [sys.executable, "-m", *program, "worker", *arguments]
+        super().__init__(command, environment, folder / "worker.log")
 
     def metrics(self) -> dict[str, dict[tuple[str, ...], float]]:
         """Name -> label values in the order they are served -> value; nothing while it does not serve."""
@@ -82,44 +135,28 @@ class WorkerProcess:
 
     def ready(self) -> bool:
         """It owns partitions, has restored them and knows doors and rules."""
+        return self.problems() == []
+
+    def problems(self) -> list[str]:
+        """What it says of its readiness, a line each; one of them where it does not answer."""
         try:
             with urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=5):
-                return True
+                return []
+        except HTTPError as error:
+            with error:
+                return error.read().decode().splitlines()
         except (URLError, OSError):
-            return False
+            return ["no answer"]
 
     def total(self, name: str) -> float:
         """The sum of a metric over its labels."""
         return sum(self.metrics().get(name, {}).values())
-
-    def processor_seconds(self) -> float:
-        """Processor time used so far; 0 where the system has no /proc."""
-        try:
-            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def peak_mb(self) -> float:
-        """The most memory that was resident so far, MB; 0 where the system has no /proc."""
-        try:
-            status = Path(f"/proc/{self.process.pid}/status").read_text()
-        except OSError:
-            return 0.0
-        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
     def stop(self) -> None:
         """Cleanly; raises where it does not end so."""
         self.process.send_signal(signal.SIGINT)
         if self.process.wait(60):
             raise RuntimeError(f"the worker ended with {self.process.returncode}: {self.last_words()}")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def last_words(self) -> str:
-        return self.log.read_text(errors="replace")[-2_000:]
 
 
 def _free_port() -> int:
@@ -162,20 +199,62 @@ def rate(worker: WorkerProcess, metric: str, total: float, seconds: float) -> Ra
         if first is None and counted:
             first = now, counted, used
         if first is not None and counted >= total:
-            passed, stolen = (now - then for now, then in zip(ticks(), before, strict=True))
             done = counted - first[1]
             return Rate(
                 done / (now - first[0]),
                 (used - first[2]) * total / done,
-                stolen / passed if passed else 0.0,
+                stolen_since(before),
             )
         time.sleep(0.25)  # looking costs the worker some milliseconds
     raise TimeoutError(f"{worker.total(metric):,.0f} of {total:,.0f} within {seconds:.0f} s")
 
 
+def processor_seconds(pid: int) -> float:
+    """Of a process and all that it started, the ended included."""
+    used = 0.0
+    for one in _family(pid):
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        used += sum(int(field) for field in fields[11:15])
+    return used / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mb(pid: int) -> float:
+    """The sum of the family's peaks."""
+    total = 0
+    for one in _family(pid):
+        try:
+            status = Path(f"/proc/{one}/status").read_text()
+        except OSError:
+            continue
+        for line in status.splitlines():
+            if line.startswith("VmHWM:"):
+                total += int(line.split()[1])
+    return total / 1024
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                found += [int(child) for child in children.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
 def steal() -> float:
     """Seconds of processor time that other machines on the same hardware have taken since the start."""
     return ticks()[1] / os.sysconf("SC_CLK_TCK")
+
+
+def stolen_since(before: tuple[int, int]) -> float:
+    """The share (0..1) of the processors' time that was stolen since ``ticks`` said this."""
+    passed, stolen = (now - then for now, then in zip(ticks(), before, strict=True))
+    return stolen / passed if passed else 0.0
 
 
 def ticks() -> tuple[int, int]:

@@ -6,27 +6,19 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from scorer.broker import Broker
-from scorer.domain.model import encode_model
-from scorer.rules_apply import apply as apply_rules
-from scorer.settings import Settings
-from scorer.wire.registry import LOG, QUALIFIED, SCORE, Registry
-from scorer.wire.topics import apply_topics
+from scorer.wire.registry import LOG, QUALIFIED, SCORE
 from tests.bench import workload
 from tests.bench.engine import full_rules, small_rules
 from tests.bench.figures import median_rate, tell
-from tests.bench.road import Rate, WorkerProcess, benchmark_kafka, rate
+from tests.bench.road import PARTITIONS, Rate, WorkerProcess, benchmark_kafka, prepare, rate
 
 if TYPE_CHECKING:
     from scorer.domain.model import Model
-    from scorer.domain.record import Doors
 
 EVENTS = 1_000_000
 RUNS = 3
-PARTITIONS = 8
-"""Of the lead log: the registry's default."""
 PATIENCE = 600.0
 """Seconds for one run."""
 
@@ -47,7 +39,7 @@ def _score_runs(figure: str, model: Model) -> None:
 
 
 def _score(bootstrap: str, model: Model, run: str) -> float:
-    settings, doors = _prepare(bootstrap, model)
+    settings, doors = prepare(bootstrap, model)
     broker = Broker(settings)
     tell(f"{run}: filling a lead log with {EVENTS:,} facts")
     stream = workload.events(EVENTS, partitions=PARTITIONS)
@@ -77,7 +69,7 @@ def intake() -> None:
 
 
 def _intake(bootstrap: str, run: int) -> float:
-    settings, _ = _prepare(bootstrap, full_rules())
+    settings, _ = prepare(bootstrap, full_rules())
     broker = Broker(settings)
     tell(f"intake_events_per_s, run {run + 1}: filling the doors with {EVENTS:,} messages")
     end = int(time.time() * 1000) - workload.HOUR_MS
@@ -97,13 +89,6 @@ def _intake(bootstrap: str, run: int) -> float:
     if rejected or appended < EVENTS:
         raise RuntimeError(f"{rejected:,.0f} rejected, {appended:,} appended")
     return measured.per_second
-
-
-def _prepare(bootstrap: str, model: Model) -> tuple[Settings, Doors]:
-    settings = Settings(bootstrap=bootstrap, topic_prefix=f"bench-{uuid4().hex[:6]}.")
-    applied = apply_topics(settings, Registry.load())
-    apply_rules(Broker(settings), encode_model(model))
-    return settings, applied.doors
 
 
 def _tell(run: str, measured: Rate) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
 
 from scorer.broker import Broker
 from scorer.domain import clock
-from scorer.domain.model import encode_model
 from scorer.domain.record import Clock, Door, encode_record
-from scorer.rules_apply import apply as apply_rules
-from scorer.settings import Settings
-from scorer.wire.registry import LOG, Registry
-from scorer.wire.topics import apply_topics
+from scorer.wire.registry import LOG
 from tests.bench import workload
 from tests.bench.engine import small_rules
 from tests.bench.peers.oracle import GRACE_MS
+from tests.bench.road import PARTITIONS, prepare
 from tests.bench.workload import Entry
 
 if TYPE_CHECKING:
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
 
     from tests.bench.workload import Event
 
-PARTITIONS = 8
 CLOSING = workload.END + workload.HOUR_MS
 """ms. A last clock record says that this much time has passed; all states are read as of here."""
 CONTROL = 2
@@ -81,10 +76,9 @@ class Round:
 
     def __init__(self, bootstrap: str) -> None:
         """The log has its first records, doors and rules, and no more."""
-        self.settings = Settings(bootstrap=bootstrap, topic_prefix=f"peers-{uuid4().hex[:6]}.")
+        self.settings, doors = prepare(bootstrap, small_rules(), "peers")
         self.broker = Broker(self.settings)
-        self.doors = apply_topics(self.settings, Registry.load()).doors.doors
-        apply_rules(self.broker, encode_model(small_rules()))
+        self.doors = doors.doors
         if any(found.end != CONTROL for found in self.broker.ranges(LOG).values()):
             raise RuntimeError("the log does not begin as planned")
 

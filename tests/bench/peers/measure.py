@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.bench.road import ticks
+from tests.bench.road import peak_mb, processor_seconds, stolen_since, ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 STEADY = (0.20, 0.65)
 """Shares of all records: after the start, and before partitions begin to run dry."""
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Sample(NamedTuple):
@@ -69,11 +66,10 @@ def measure(
             if not samples:
                 before = ticks()
             samples.append(Sample(time.monotonic(), records, processor_seconds(pid)))
-        peak = max(peak, _resident_mb(pid))
+        peak = max(peak, peak_mb(pid))
         if done:
             break
         time.sleep(every)
-    passed, stolen = (now - then for now, then in zip(ticks(), before, strict=True))
     first, last = samples[0], samples[-1]
     steady = None
     if last.records >= STEADY[1] * total:
@@ -85,7 +81,7 @@ def measure(
         seconds=last.at - first.at,
         records=last.records,
         peak_mb=peak,
-        stolen=stolen / passed if passed else 0.0,
+        stolen=stolen_since(before),
     )
 
 
@@ -107,40 +103,3 @@ def _at(samples: Sequence[Sample], records: float) -> Sample:
                 before.processor + share * (after.processor - before.processor),
             )
     return samples[0]  # the first look came late
-
-
-def processor_seconds(pid: int) -> float:
-    """Of a process and all that it started, the ended included."""
-    used = 0.0
-    for one in _family(pid):
-        try:
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        used += sum(int(field) for field in fields[11:15]) / _TICK
-    return used
-
-
-def _resident_mb(pid: int) -> float:
-    """The sum of the family's peaks."""
-    total = 0
-    for one in _family(pid):
-        try:
-            status = Path(f"/proc/{one}/status").read_text()
-        except OSError:
-            continue
-        for line in status.splitlines():
-            if line.startswith("VmHWM:"):
-                total += int(line.split()[1])
-    return total / 1024
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for one in found:
-        for children in Path(f"/proc/{one}/task").glob("*/children"):
-            try:
-                found += [int(child) for child in children.read_text().split()]
-            except OSError:
-                continue
-    return found

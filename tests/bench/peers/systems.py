@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -21,13 +19,12 @@ from scorer.settings import Settings
 from scorer.wire.registry import DISQUALIFIED, QUALIFIED
 from tests.bench.figures import ROOT
 from tests.bench.peers import job, parts, progress, states
-from tests.bench.peers.log import PARTITIONS, Round
+from tests.bench.peers.log import Round
 from tests.bench.peers.oracle import Answer
-from tests.bench.road import WorkerProcess, scored_to_the_end, wait_until
+from tests.bench.road import PARTITIONS, Child, WorkerProcess, scored_to_the_end, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 COMMIT = 1.0
 """Seconds between two commits, everybody's."""
@@ -35,7 +32,7 @@ STOPPING = 90.0
 """Seconds."""
 
 
-class Running:
+class Running(Child):
     """A peer's process. Its working folder keeps its log."""
 
     every = 0.1
@@ -43,31 +40,10 @@ class Running:
 
     def __init__(self, command: list[str], environment: dict[str, str], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.log = folder / "peer.log"
         self._progress = folder / "progress"
         progress.create(self._progress)
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=os.environ | environment | {"PEER_PROGRESS": str(self._progress)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        told = {"PEER_PROGRESS": str(self._progress)}
+        super().__init__(command, environment | told, folder / "peer.log", folder)
 
     def count(self) -> int:
         return progress.read(self._progress)
@@ -75,8 +51,7 @@ class Running:
     def check(self) -> None:
         """Raises ``RuntimeError`` where the process has ended by itself and not well."""
         if self.process.poll():
-            words = self.log.read_text(errors="replace")[-3_000:]
-            raise RuntimeError(f"it ended with {self.process.returncode}: {words}")
+            raise RuntimeError(f"it ended with {self.process.returncode}: {self.last_words()}")
 
     def settle(self) -> None:
         """Returns when what it has processed is durable; here stopping sees to that."""
@@ -106,45 +81,28 @@ class RunningFaust(Running):
         wait_until(lambda: self._durable() >= changes, STOPPING, "Faust's changelog is complete")
 
     def stop(self) -> None:
-        # All is acknowledged, and it waits to be ended.
-        self.process.kill()
-        self.process.wait()
+        self.kill()  # all is acknowledged, and it waits to be ended
 
 
-class RunningWorker:
+class RunningWorker(WorkerProcess):
     """The worker, with the same face."""
 
     every = 0.25
     """Looking at its metrics costs the worker some milliseconds of its own."""
 
-    def __init__(self, worker: WorkerProcess, broker: Broker) -> None:
-        self._worker = worker
-        self._broker = broker
-        self.process = worker.process
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._worker.__exit__(exc_type, exc, traceback)
+    def __init__(self, where: Round, folder: Path, checkpoint: float) -> None:
+        super().__init__(where.settings, folder, "--only", "score", checkpoint=checkpoint)
+        self._broker = where.broker
 
     def count(self) -> int:
         """Moves once per checkpoint and partition, when that is durable."""
-        return int(self._worker.total("scorer_score_records_total"))
+        return int(self.total("scorer_score_records_total"))
 
     def check(self) -> None:
         """``count`` raises where the process has ended."""
 
     def settle(self) -> None:
-        wait_until(lambda: scored_to_the_end(self._worker, self._broker), STOPPING, "all is durable")
-
-    def stop(self) -> None:
-        self._worker.stop()
+        wait_until(lambda: scored_to_the_end(self, self._broker), STOPPING, "all is durable")
 
 
 @dataclass(frozen=True)
@@ -236,8 +194,7 @@ class Worker:
         """Its topics are the registry's, made with the log."""
 
     def start(self, where: Round, folder: Path, wanted: int) -> RunningWorker:
-        worker = WorkerProcess(where.settings, folder, "--only", "score", checkpoint=self.checkpoint)
-        return RunningWorker(worker, where.broker)
+        return RunningWorker(where, folder, self.checkpoint)
 
     def wipe(self, folder: Path) -> None:
         shutil.rmtree(folder / "data")

@@ -18,8 +18,9 @@ from scorer.wire.partitioner import partition_of
 from tests.bench import workload
 from tests.bench.engine import small_rules
 from tests.bench.peers import job, states
-from tests.bench.peers.log import CLOSING, PARTITIONS, TAIL, TAILS, Input, make
+from tests.bench.peers.log import CLOSING, TAIL, TAILS, Input, make
 from tests.bench.peers.oracle import Answer, Oracle, differences
+from tests.bench.road import PARTITIONS
 from tests.bench.workload import Entry
 
 FACTS = 20_000
