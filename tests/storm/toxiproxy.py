@@ -33,7 +33,11 @@ class Network:
             self._port = one.getsockname()[1]
 
     def __enter__(self) -> Self:
-        with self._log.open("wb") as log:
+        self._start()
+        return self
+
+    def _start(self) -> None:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._binary, "-host", HOST, "-port", str(self._port)], stdout=log, stderr=log
             )
@@ -49,7 +53,11 @@ class Network:
         for broker, (listens, upstream) in self._ports.items():
             proxy = {"name": f"broker-{broker}", "listen": f"{HOST}:{listens}"}
             self._ask("POST", "/proxies", proxy | {"upstream": f"{HOST}:{upstream}", "enabled": True})
-        return self
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def __exit__(
         self,
@@ -57,9 +65,7 @@ class Network:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._end()
 
     def black_hole(self) -> None:
         """Connections stay open and nothing arrives any more, in either direction."""
@@ -75,7 +81,12 @@ class Network:
         self._toxic("bandwidth", rate=500)
 
     def mend(self) -> None:
-        self._ask("POST", "/reset")
+        try:
+            self._ask("POST", "/reset")
+        except OSError:
+            # It waits for connections that it can't write to; with a new one they break, as they may.
+            self._end()
+            self._start()
 
     def _toxic(self, kind: str, **attributes: int) -> None:
         for broker in self._ports:
