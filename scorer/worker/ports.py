@@ -105,6 +105,13 @@ class KeyValue(Protocol):
         """Apply a batch. Without ``log`` it outlives a crash only once ``flush`` has returned."""
 
     def flush(self) -> None: ...
+
+    def bulk(self, *, on: bool) -> None:
+        """From on to off many writes without ``log`` come and hardly a read; off does what ``flush`` does.
+
+        A crash or ``close`` in between leaves a prefix of what was written.
+        """
+
     def keys(self, start: bytes) -> Iterator[bytes]: ...
     def items(self, start: bytes) -> Iterator[tuple[bytes, bytes]]: ...
 

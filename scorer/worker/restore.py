@@ -35,6 +35,7 @@ async def restore(
         _wipe_foreign(number, store, identity, start, end)
         store.begin(identity, start)
         ranges[number] = (store.standing, end)
+        store.expect(end - store.standing)
     behind = {number: span for number, span in ranges.items() if span[0] < span[1]}
     total = sum(end - start for start, end in behind.values())
     progress = _Progress(total, clock)

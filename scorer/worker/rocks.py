@@ -12,6 +12,7 @@ from rocksdict import (
     BlockBasedOptions,
     Cache,
     DBCompressionType,
+    MemtableFactory,
     Options,
     Rdict,
     WriteBatch,
@@ -30,23 +31,26 @@ BUFFER_BYTES = 16 << 20
 """Of one partition."""
 BLOOM_BITS = 10.0
 LOG_FILES = 2
+BULK_BUFFER_BYTES = 32 << 20
+WITHOUT_END = 1 << 30  # files that nobody waits for
 
 
 class Rocks:
     """One open database."""
 
-    def __init__(self, path: Path, options: Options) -> None:
+    def __init__(self, path: Path, options: Options, bulk_options: Options) -> None:
         self._path = path
         self._options = options
-        self._db = self._open()
+        self._bulk_options = bulk_options
+        self._db = self._open(options)
         self._unlogged = WriteOptions()
         self._unlogged.disable_wal = True
         self.get = self._db.get
 
-    def _open(self) -> Rdict:
+    def _open(self, options: Options) -> Rdict:
         self._path.mkdir(parents=True, exist_ok=True)
         try:
-            return Rdict(str(self._path), self._options)
+            return Rdict(str(self._path), options)
         except Exception as error:  # RocksDB's errors have no type of their own
             if "lock" in str(error).lower():
                 raise CannotContinue(
@@ -56,7 +60,7 @@ class Rocks:
             log.warning("%s can't be opened, starting it anew: %s", self._path, error)
         shutil.rmtree(self._path)
         self._path.mkdir()
-        return Rdict(str(self._path), self._options)
+        return Rdict(str(self._path), options)
 
     def batch(self) -> WriteBatch:
         return WriteBatch(raw_mode=True)
@@ -70,6 +74,12 @@ class Rocks:
     def flush(self) -> None:
         self._db.flush()
 
+    def bulk(self, *, on: bool) -> None:
+        self._db.flush()
+        self._db.close()
+        self._db = self._open(self._bulk_options if on else self._options)
+        self.get = self._db.get
+
     def keys(self, start: bytes) -> Iterator[bytes]:
         keys: Iterator[bytes] = self._db.keys(from_key=start)
         return keys
@@ -81,7 +91,7 @@ class Rocks:
     def wipe(self) -> None:
         self._db.close()
         shutil.rmtree(self._path)
-        self._db = self._open()
+        self._db = self._open(self._options)
         self.get = self._db.get
 
     def close(self) -> None:
@@ -98,7 +108,7 @@ class RocksFolder:
 
     def open(self, name: str) -> Rocks:
         """A damaged database is emptied; raises ``CannotContinue`` when another process has it open."""
-        return Rocks(self._folder / name, self._options())
+        return Rocks(self._folder / name, self._options(), self._bulk_options())
 
     def _options(self) -> Options:
         options = Options(raw_mode=True)
@@ -111,4 +121,15 @@ class RocksFolder:
         table.set_block_cache(self._cache)
         table.set_bloom_filter(BLOOM_BITS, block_based=False)
         options.set_block_based_table_factory(table)
+        return options
+
+    def _bulk_options(self) -> Options:
+        """What comes is appended, and sorted by other threads when it is written to disk, once."""
+        options = self._options()
+        options.set_memtable_factory(MemtableFactory.vector())
+        options.set_allow_concurrent_memtable_write(False)
+        options.set_write_buffer_size(BULK_BUFFER_BYTES)
+        options.set_disable_auto_compactions(True)
+        options.set_level_zero_slowdown_writes_trigger(WITHOUT_END)
+        options.set_level_zero_stop_writes_trigger(WITHOUT_END)
         return options

@@ -23,8 +23,10 @@ _META: Final = b"m"
 _due = Struct(">Q")  # big-endian: the order of bytes is the order of times
 _DUE_BYTES: Final = _due.size
 
-KNOWN_WAKES: Final = 250_000
+KNOWN_WAKES: Final = 100_000
 """Leads whose timer a restore remembers, so that it need not look on disk for an older one."""
+BULK: Final = 20_000
+"""Records from which on it is worth it to open the disk for nothing but writing."""
 
 
 class Store:
@@ -40,6 +42,7 @@ class Store:
         self._complete = False  # _wakes has every lead of the store
         self._ignored: set[bytes] = set()
         self._loose = False  # something was written that a crash may still take back
+        self._bulk = False
 
     @property
     def standing(self) -> int:
@@ -122,11 +125,19 @@ class Store:
 
     def begin(self, changelog: bytes, start: int) -> None:
         """Before ``absorb``: where the store stands, or an empty one at the changelog's start."""
+        self._leave_bulk()
         self._wakes = {}
         self._complete = self.meta is None
         self._ignored = set(self.ignored())
         if self.meta is None:
             self.meta = Meta(next=start, changelog=changelog)
+
+    def expect(self, records: int) -> None:
+        """Between ``begin`` and ``absorb``: how many will come, at most."""
+        if self._complete and records >= BULK:
+            self._disk.bulk(on=True)
+            self._bulk = True
+            self._get = self._disk.get
 
     def absorb(self, records: Sequence[Incoming], following: int) -> None:
         """Changelog records, up to before offset ``following``. Durable once ``finish`` has returned.
@@ -178,7 +189,9 @@ class Store:
             fence = max(fence, applied)
             before = known.get(key)
             if before is None:
-                before = 0 if self._complete else self._stored_wake(key)
+                # A timer that stays although a newer one has taken its place is dropped when it is due:
+                # cheaper than to look for it on a disk that is made for writing just now.
+                before = 0 if self._complete or self._bulk else self._stored_wake(key)
             if before != wake:
                 if before:
                     delete(_TIMER + pack(before) + key)
@@ -197,9 +210,16 @@ class Store:
     def finish(self) -> None:
         """Everything absorbed is on disk when this returns: must come before the next ``persist``."""
         self._wakes = {}
-        if self._loose:
+        if self._loose and not self._bulk:
             self._disk.flush()
-            self._loose = False
+        self._leave_bulk()
+        self._loose = False
+
+    def _leave_bulk(self) -> None:
+        if self._bulk:
+            self._disk.bulk(on=False)
+            self._bulk = False
+            self._get = self._disk.get
 
     def _begun(self) -> Meta:
         if self.meta is None:
@@ -210,6 +230,7 @@ class Store:
 
     def wipe(self) -> None:
         """Forget everything; the changelog has it."""
+        self._bulk = False
         self._disk.wipe()
         self._get = self._disk.get
         self.meta = None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scorer.wire.registry import CHANGELOG, LOG
+from scorer.worker import store
 from scorer.worker.owned import Limits
 from scorer.worker.score_agent import ScoreAgent
 from tests.simulate.broker import SimulatedKafka, Writer
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tests.simulate.world import World
 
 DEAD_LETTER_PARTITIONS = 2
+
+store.BULK = 20  # type: ignore[misc] - restores are short here, and some are to be long ones
 
 
 class ScoreLife(Life):

@@ -206,6 +206,9 @@ class FakeDisk:
         self.flushed = dict(self.content)
         self.logged = []
 
+    def bulk(self, *, on: bool) -> None:
+        self.flush()
+
     def crash(self, lost: int = 0) -> None:
         """``lost``: newest batches of the write ahead log that a power failure takes along."""
         for batch in self.logged[: max(0, len(self.logged) - lost)]:

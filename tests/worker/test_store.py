@@ -10,7 +10,7 @@ import pytest
 from scorer.worker.cut import epoch_headers, rules_key, stamp
 from scorer.worker.ports import KeyValue
 from scorer.worker.rocks import RocksFolder
-from scorer.worker.store import Store
+from scorer.worker.store import BULK, Store
 from scorer.worker.store_meta import Meta
 from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import FakeDisk, Kept
@@ -159,3 +159,74 @@ def test_a_damaged_database_is_started_anew(tmp_path: Path) -> None:
     again = Store(RocksFolder(tmp_path).open("0"))
     assert again.meta is None
     again.close()
+
+
+# -- in bulk --------------------------------------------------------------------------------------
+
+
+def absorb_many(store: Store, first: int, end: int, step: int = 500) -> None:
+    for start in range(first, end, step):
+        following = min(start + step, end)
+        records = [record(n, b"lead-%d" % (n % 900), lead(n + 1, n)) for n in range(start, following)]
+        store.absorb(records, following)
+
+
+def check_absorbed(store: Store, end: int) -> None:
+    newest = {b"lead-%d" % (n % 900): n for n in range(end)}
+    assert dict(store.leads()) == {key: lead(n + 1, n) for key, n in newest.items()}
+    timers = list(store.timers())
+    assert timers == sorted(timers)
+    # Those of overtaken states may stay; none of the newest is missing.
+    assert {(n + 1, key) for key, n in newest.items()} <= set(timers)
+    assert store.meta is not None
+    assert (store.meta.next, store.meta.fence) == (end, end - 1)
+
+
+def test_absorbs_in_bulk_what_it_would_absorb_anyhow(disk: KeyValue) -> None:
+    store = Store(disk)
+    store.begin(b"id", 0)
+    store.expect(BULK)
+    absorb_many(store, 0, 4_000)
+    store.finish()
+    check_absorbed(store, 4_000)
+    store.persist([(b"lead-0", lead(0, 5_000))], (), Meta(4_001, 1, 5_000, b"id"))
+    assert Store(disk).get(b"lead-0") == lead(0, 5_000)
+
+
+def test_a_bulk_that_was_left_in_the_middle_goes_on(disk: KeyValue) -> None:
+    store = Store(disk)
+    store.begin(b"id", 0)
+    store.expect(BULK)
+    absorb_many(store, 0, 2_000)
+    store.begin(b"id", 0)  # taken away and given back
+    assert store.standing == 2_000
+    store.expect(BULK)
+    absorb_many(store, 2_000, 4_000)
+    store.finish()
+    check_absorbed(store, 4_000)
+
+
+def test_a_bulk_that_ended_with_its_process_stands_where_its_records_say(tmp_path: Path) -> None:
+    opened = RocksFolder(tmp_path).open("0")
+    store = Store(opened)
+    store.begin(b"id", 0)
+    store.expect(BULK)
+    absorb_many(store, 0, 3_000)
+    store.close()
+    again = Store(RocksFolder(tmp_path).open("0"))
+    check_absorbed(again, again.standing)
+    again.begin(b"id", 0)
+    absorb_many(again, again.standing, 4_000)
+    again.finish()
+    check_absorbed(again, 4_000)
+    again.close()
+
+
+def test_timers_in_bulk_beyond_those_remembered(disk: KeyValue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scorer.worker.store.KNOWN_WAKES", 100)
+    store = Store(disk)
+    store.begin(b"id", 0)
+    store.expect(BULK)
+    absorb_many(store, 0, 4_000)
+    store.finish()
+    check_absorbed(store, 4_000)
