@@ -7,7 +7,7 @@ in every JSON library that a schema would be checked with.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -31,6 +31,9 @@ class Event(msgspec.Struct, gc=False):
     time: str | None = None
 
 
+_MEMBER: Final = " at `$."
+"""What msgspec's message holds where a member does not fit, and not one that is missing."""
+
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_any = msgspec.json.Decoder().decode
 _encode_any = msgspec.json.Encoder().encode
@@ -53,26 +56,33 @@ def decode(value: bytes) -> Event:
             raise Rejected(Reason.NOT_JSON, f"not UTF-8 at byte {error.start}") from None
     try:
         return _decode_event(value)
-    except msgspec.ValidationError:
-        return _decode_last_members(value)
-    except msgspec.DecodeError as error:
-        raise Rejected(Reason.NOT_JSON, str(error)) from None
-    except RecursionError:
-        raise Rejected(Reason.BAD_PROPERTIES, "nested too deeply") from None
-
-
-def _decode_last_members(value: bytes) -> Event:
-    """As ``decode``, for a message that does not fit the type, which may be for a repeated member's sake."""
-    try:
-        return _decode_event(_encode_any(_decode_any(value)))
     except msgspec.ValidationError as error:
-        message = str(error)
-        path = message.rpartition(" at ")[2]
-        raise Rejected(_BLAME.get(path, Reason.NOT_CLOUDEVENT), message[:_LONGEST]) from None
+        return _decode_last_members(value, str(error))
     except msgspec.DecodeError as error:
         raise Rejected(Reason.NOT_JSON, str(error)) from None
     except RecursionError:
         raise Rejected(Reason.BAD_PROPERTIES, "nested too deeply") from None
+
+
+def _decode_last_members(value: bytes, misfit: str) -> Event:
+    """As ``decode``, for a message that does not fit the type, which may be for a repeated member's sake.
+
+    ``misfit``: what msgspec says of it, having read as far as the first member that does not fit.
+    """
+    try:
+        members = _decode_any(value)
+        if _MEMBER in misfit:
+            plain = _encode_any(members)
+            if plain != value:
+                return _decode_event(plain)
+    except msgspec.ValidationError as error:
+        misfit = str(error)
+    except msgspec.DecodeError as error:
+        raise Rejected(Reason.NOT_JSON, str(error)) from None
+    except RecursionError:
+        raise Rejected(Reason.BAD_PROPERTIES, "nested too deeply") from None
+    path = misfit.rpartition(" at ")[2]
+    raise Rejected(_BLAME.get(path, Reason.NOT_CLOUDEVENT), misfit[:_LONGEST]) from None
 
 
 def shown(text: str) -> str:

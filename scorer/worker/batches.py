@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aiokafka.producer.message_accumulator import BatchBuilder
     from aiokafka.structs import RecordMetadata
 
-    Headers = list[tuple[str, bytes | None]]
+    Headers = Sequence[tuple[str, bytes | None]]
 
 BATCH_BYTES = 512 * 1024
 """A batch is closed at this size. Below the 1 MiB that brokers accept per batch by default; one record

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from scorer.wire.intake import Accepted, Intake
     from scorer.worker.door_book import BookReader, DoorBook
+    from scorer.worker.intake_dead import Refused
     from scorer.worker.transport import Chunk, ChunkedApp
 
 log = logging.getLogger(__name__)
@@ -143,6 +144,7 @@ class IntakeOwner(Service):
         intake, letters = self._intake, self._letters
         partitions = len(self._log)
         accepted: list[list[Accepted]] = [[] for _ in self._log]
+        refused: list[Refused] = []
         for record in records:
             received = record.timestamp
             if received > latest:  # noqa: PLR1730 - min() is a call
@@ -150,13 +152,15 @@ class IntakeOwner(Service):
             try:
                 fact = intake(topic, record.value, received, number, record.offset)
             except Rejected as rejected:
-                letters.reject(door, record, rejected.reason, rejected.detail)
+                refused.append((record, *rejected.args))
             except Exception as error:  # noqa: BLE001 - one record must not stop a door
-                letters.fault(door, record, error)
+                refused.append(letters.fault(door, record, error))
             else:
                 accepted[partition_of(fact[0], partitions)].append(fact)
         for lane, facts in zip(self._log, accepted, strict=True):
             lane.extend(facts)
+        if refused:
+            letters.send(door, refused)
         for lane in self._lanes:
             lane.push()
         door.applied(chunk.end, min(last.timestamp, latest), self._lanes)

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from scorer import metrics
-from scorer.wire.dead_letters import Reason, dead_letter
+from scorer.wire.dead_letters import Envelopes, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from aiokafka.structs import ConsumerRecord
     from faust.types import TP
 
-    from scorer.wire.dead_letters import DeadLetter
     from scorer.worker.batches import Headers, Lane
     from scorer.worker.door_position import DoorPosition
 
@@ -22,6 +21,10 @@ log = logging.getLogger(__name__)
 
 FAULTS_IN_A_ROW = 20
 """Records of a door partition in a row on which our own code fails; then the records are not to blame."""
+
+
+Refused = tuple["ConsumerRecord", Reason, str]
+"""A record of a door, why it is refused, and the detail."""
 
 
 class IntakeDeadLetters:
@@ -33,26 +36,19 @@ class IntakeDeadLetters:
         self._last_fault: tuple[TP, int] | None = None
         self._faults = 0
 
-    def reject(self, door: DoorPosition, record: ConsumerRecord, reason: Reason, detail: str) -> None:
-        """The record is its publisher's fault."""
-        letter = dead_letter(
-            reason,
-            detail,
-            door.door,
-            door.tp.partition,
-            record.offset,
-            record.key,
-            record.value,
-            record.timestamp,
-        )
-        self._lanes[door.number % len(self._lanes)].append(*fitted(letter, self._max_bytes))
-        counter = self._counters.get((door.door, reason))
-        if counter is None:
-            counter = metrics.INTAKE_REJECTED.labels(door.door, reason)
-            self._counters[door.door, reason] = counter
-        counter.inc()
+    def send(self, door: DoorPosition, refused: Sequence[Refused]) -> None:
+        """Appends the letters of a chunk, in the order of its records, and counts them."""
+        lane = self._lanes[door.number % len(self._lanes)]
+        envelopes = Envelopes(door.door, door.tp.partition)
+        counts: dict[Reason, int] = {}
+        for record, reason, detail in refused:
+            headers = envelopes.headers(reason, detail, record.offset, record.timestamp)
+            lane.append(*fitted(record.key, record.value, headers, self._max_bytes))
+            counts[reason] = counts.get(reason, 0) + 1
+        for reason, count in counts.items():
+            self._counter(door.door, reason).inc(count)
 
-    def fault(self, door: DoorPosition, record: ConsumerRecord, error: Exception) -> None:
+    def fault(self, door: DoorPosition, record: ConsumerRecord, error: Exception) -> Refused:
         """Our own code failed on the record: a dead letter too; one after the other raises ``error``."""
         in_a_row = self._last_fault == (door.tp, record.offset - 1)
         self._last_fault = (door.tp, record.offset)
@@ -60,20 +56,26 @@ class IntakeDeadLetters:
         if self._faults > FAULTS_IN_A_ROW:
             raise error
         log.error("%s[%d] offset %d: %r", *door.tp, record.offset, error, exc_info=error)
-        self.reject(door, record, Reason.ENGINE_ERROR, type(error).__name__)
+        return record, Reason.ENGINE_ERROR, type(error).__name__
+
+    def _counter(self, door: str, reason: Reason) -> Any:
+        counter = self._counters.get((door, reason))
+        if counter is None:
+            counter = self._counters[door, reason] = metrics.INTAKE_REJECTED.labels(door, reason)
+        return counter
 
 
-def fitted(letter: DeadLetter, limit: int) -> tuple[bytes | None, bytes | None, Headers]:
+def fitted(
+    key: bytes | None, value: bytes | None, headers: Headers, limit: int
+) -> tuple[bytes | None, bytes | None, Headers]:
     """Key, value and headers of a dead letter that Kafka takes.
 
     Doors limit compressed batches: a record that was compressed well can be larger than any topic
     takes. Its key and value are cut then, and the header ``cut`` gives their lengths; the whole record
     is in the door while that keeps it.
     """
-    key, value = letter.key, letter.value
-    headers: Headers = [*letter.headers]
     sizes = len(key or b""), len(value or b"")
-    if sum(sizes) <= limit:
+    if sizes[0] + sizes[1] <= limit:
         return key, value, headers
     key = None if key is None else key[: limit // 2]
     value = None if value is None else value[: limit - len(key or b"")]

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from scorer.domain.partition import Message
 
 Header = tuple[str, bytes]
-Headers = list[tuple[str, bytes | None]]
+Headers = Sequence[tuple[str, bytes | None]]
 Outgoing = tuple[bytes | None, bytes | None]
 """Key, value and headers of a record to send."""
 Result = TypeVar("Result")

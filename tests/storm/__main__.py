@@ -91,6 +91,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--faults", nargs="*", help=f"only these kinds: {', '.join(KINDS)}")
     given = parser.parse_args()
+    # So that brokers, workers and proxies end with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for kind in given.faults or ():
         if kind not in KINDS:
             parser.error(f"no such fault: {kind}")

@@ -7,12 +7,14 @@ sent is acknowledged. The doors themselves say afterwards what was published.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import time
 from threading import Event
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from scorer.worker.keeper import tied_to
 from tests.storm.story import story
 
 SLICE = 0.01
@@ -27,6 +29,8 @@ def main() -> None:
     parser.add_argument("--leads", type=int, required=True)
     parser.add_argument("--rate", type=int, required=True, help="records a second")
     given = parser.parse_args()
+    if tie := tied_to(os.getppid()):
+        tie()
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us

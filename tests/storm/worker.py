@@ -18,6 +18,7 @@ from typing import Any
 from scorer import cli
 from scorer.worker import checkpoint, score_agent, takeover
 from scorer.worker.intake_agent import IntakeOwner
+from scorer.worker.keeper import tied_to
 from scorer.worker.outbox import Outbox
 from scorer.worker.ports import Offload
 from scorer.worker.score_kafka import ScoreKafka
@@ -118,5 +119,7 @@ def plant(orders: Orders) -> None:
 
 
 if __name__ == "__main__":
+    if tie := tied_to(os.getppid()):
+        tie()
     plant(Orders(Path(sys.argv[1])))
     sys.exit(cli.run(["worker", *sys.argv[2:]]))
