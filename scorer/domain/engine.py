@@ -18,8 +18,7 @@ from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
 from scorer.domain.model import Disqualification
 from scorer.domain.outcomes import LEAD_DISQUALIFIED, LEAD_QUALIFIED, Outcome, outcome
 from scorer.domain.reading import above, below, total
-from scorer.domain.record import Fact
-from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, Watch
+from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, TypeIndex, Watch
 from scorer.domain.solve import next_crossing, next_edge, no_crossing_before, stays_low
 
 ATTRIBUTES: Final = 256
@@ -33,12 +32,25 @@ TURNED: Final = 4
 """What a change did: points added, points taken, a disqualification that came or went."""
 
 
-def step(rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out: list[Outcome]) -> None:
-    """Apply a fact to a lead whose timers up to ``judged_at`` have fired, and emit what it brings about."""
+def step(
+    rules: RuleSet,
+    lead: Lead,
+    key: bytes,
+    index: TypeIndex | None,
+    time: int,
+    properties: Properties,
+    judged_at: int,
+    out: list[Outcome],
+) -> None:
+    """Apply a fact to a lead whose timers up to ``judged_at`` have fired, and emit what it brings about.
+
+    ``index``: of the fact's type in these rules. ``time``: the event's, ms. ``properties`` may be left out
+    where ``index.looks`` says that nobody wants to see them.
+    """
     if lead.touched:
-        _step_in_import(rules, lead, key, fact, judged_at, out)
+        _step_in_import(rules, lead, key, index, time, properties, judged_at, out)
         return
-    time, clock = fact.time, lead.clock
+    clock = lead.clock
     # Comparisons instead of max(): a call costs as much as decoding three fields.
     at = clock if clock > time else time  # noqa: FURB136
     at = judged_at if judged_at > at else at  # noqa: FURB136
@@ -53,7 +65,7 @@ def step(rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out
     if judged_at > lead.judged:  # noqa: PLR1730
         lead.judged = judged_at
     affected: list[Judged] = [*rules.initial] if fresh else []
-    change = _take_in(rules, lead, fact, time, affected)
+    change = 0 if index is None else _take_in(rules, lead, index, properties, time, affected)
     if affected:
         change |= _judge(rules, lead, affected, lead.judged)
     if change:
@@ -64,14 +76,17 @@ def step(rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out
         fire(rules, lead, key, judged_at, out)
 
 
-def step_imported(rules: RuleSet, lead: Lead, fact: Fact) -> None:
-    """Apply a fact of an open import: it changes state, and is evaluated when the import ends."""
-    at = max(lead.clock, fact.time)
+def step_imported(
+    rules: RuleSet, lead: Lead, index: TypeIndex | None, time: int, properties: Properties, number: int
+) -> None:
+    """Apply a fact of the open import ``number``: it changes state, and is evaluated when the import ends."""
+    at = max(lead.clock, time)
     if lead.fence < 0:
         _begin(rules, lead, at)
     lead.clock = at
-    lead.touched = fact.door
-    _take_in(rules, lead, fact, fact.time, [])
+    lead.touched = number
+    if index is not None:
+        _take_in(rules, lead, index, properties, time, [])
 
 
 def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outcome]) -> None:
@@ -151,15 +166,22 @@ def _begin(rules: RuleSet, lead: Lead, at: int) -> None:
 
 
 def _step_in_import(
-    rules: RuleSet, lead: Lead, key: bytes, fact: Fact, judged_at: int, out: list[Outcome]
+    rules: RuleSet,
+    lead: Lead,
+    key: bytes,
+    index: TypeIndex | None,
+    time: int,
+    properties: Properties,
+    judged_at: int,
+    out: list[Outcome],
 ) -> None:
     """A live fact for a lead that an open import has changed: what the fact itself turns is evaluated."""
-    at = max(lead.clock, fact.time, judged_at)
+    at = max(lead.clock, time, judged_at)
     lead.judged = max(lead.judged, judged_at)
     before = total(rules, lead, at)
     held = [judged.when.holds(lead, lead.judged) for judged in rules.judged]
     lead.clock = at
-    change = _take_in(rules, lead, fact, fact.time, [])
+    change = 0 if index is None else _take_in(rules, lead, index, properties, time, [])
     turned = [
         judged
         for judged, was in zip(rules.judged, held, strict=True)
@@ -173,13 +195,11 @@ def _step_in_import(
 # -- taking a fact in --------------------------------------------------------------------------------
 
 
-def _take_in(rules: RuleSet, lead: Lead, fact: Fact, at: int, affected: list[Judged]) -> int:
+def _take_in(
+    rules: RuleSet, lead: Lead, index: TypeIndex, properties: Properties, at: int, affected: list[Judged]
+) -> int:
     """Change state by a fact; what it did to the points. Adds the conditions that it may have turned."""
-    index = rules.types.get(fact.type)
-    if index is None:
-        return 0
     _keep_landmark_near(rules, lead)
-    properties = fact.properties
     if index.profile:
         _update_attributes(rules, lead, properties, at, affected)
     change = 0

@@ -18,7 +18,17 @@ from scorer.domain.engine import adopt, evaluate, fire, step, step_imported
 from scorer.domain.lead import SEEN_ENTRY, Lead, new_lead
 from scorer.domain.model import Model, encode_model
 from scorer.domain.outcomes import Outcome
-from scorer.domain.record import Clock, Doors, Fact, ImportBegin, ImportEnd, Record, Rules, decode_record
+from scorer.domain.record import (
+    Clock,
+    Doors,
+    ImportBegin,
+    ImportEnd,
+    Posted,
+    Posting,
+    Rules,
+    decode_posted,
+    decode_properties,
+)
 from scorer.domain.rules import RuleSet, build
 from scorer.domain.state import Milestone, PartitionState
 
@@ -28,6 +38,9 @@ FAULT_WINDOW = 10_000
 FAULT_SHARE = 0.01
 REMEMBERED: Final = 86_400
 """Seconds of the doors' clock for which a publisher's event ids are remembered."""
+
+NOTHING: Final[dict[str, Any]] = {}
+"""The properties of a fact where no rule wants to see them."""
 
 UNDECODABLE, ENGINE_ERROR = "undecodable", "engine_error"
 
@@ -203,21 +216,26 @@ class LogPartition:
         skip = set(state.skip)
         offset = state.position
         facts, milestone = 0, state.milestone
-        decode = decode_record
+        decode, types = decode_posted, self._rules.types
         try:
             for message in messages:
                 offset = message.offset
                 if skip and offset in skip:
                     self._skip(message)
                     continue
+                index, properties = None, NOTHING
                 try:
-                    record: Record = decode(message.value)  # type: ignore[arg-type]
+                    record: Posted = decode(message.value)  # type: ignore[arg-type]
+                    if type(record) is Posting:
+                        index = types.get(record.type)
+                        if index is not None and index.looks:
+                            properties = decode_properties(record.properties)
                 except (msgspec.MsgspecError, TypeError, UnicodeDecodeError, RecursionError) as error:
                     self._undecodable(message, error)
                     continue
-                if type(record) is not Fact:
+                if type(record) is not Posting:
                     self._control(record)
-                    milestone = state.milestone
+                    milestone, types = state.milestone, self._rules.types
                     continue
                 key = message.key
                 if not key:
@@ -245,7 +263,7 @@ class LogPartition:
                 if lead.milestone < milestone:
                     self._pass_milestones(lead, key)
                 if imports and door in imports:
-                    step_imported(self._rules, lead, record)
+                    step_imported(self._rules, lead, index, record.time, properties, record.door)
                     facts += 1
                 else:
                     digest, seen = record.digest, lead.seen
@@ -256,7 +274,16 @@ class LogPartition:
                         if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
                             seen = self._forgotten(seen)
                         lead.seen = seen + (digest + self._stamp)
-                        step(self._rules, lead, key, record, self._judged_at, self.outcomes)
+                        step(
+                            self._rules,
+                            lead,
+                            key,
+                            index,
+                            record.time,
+                            properties,
+                            self._judged_at,
+                            self.outcomes,
+                        )
                         facts += 1
                 lead.fence = offset
                 dirty[key] = lead
@@ -380,7 +407,7 @@ class LogPartition:
 
     # -- control records ----------------------------------------------------------------------
 
-    def _control(self, record: Record) -> None:
+    def _control(self, record: Posted) -> None:
         state = self.state
         if type(record) is Clock:
             self._advance(clock.unpack(record.packed))

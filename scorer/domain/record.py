@@ -43,6 +43,21 @@ class Fact(msgspec.Struct, array_like=True, tag_field="kind", tag=0, gc=False, f
     """Identifying fields, encrypted with a key of the lead's own; the engine never opens it."""
 
 
+class Posting(msgspec.Struct, array_like=True, tag_field="kind", tag=0, gc=False, frozen=True):
+    """A ``Fact`` as the engine reads it: its properties stay encoded until a rule wants to see them."""
+
+    type: str
+    time: int
+    received: int
+    door: int
+    offset: int
+    digest: bytes
+    id: str
+    source: str
+    properties: msgspec.Raw
+    sealed: bytes | None = None
+
+
 class Clock(msgspec.Struct, array_like=True, tag_field="kind", tag=1, gc=False, frozen=True):
     """How far the doors have been read: see ``scorer.domain.clock`` for the packing."""
 
@@ -88,10 +103,17 @@ class ImportEnd(msgspec.Struct, array_like=True, tag_field="kind", tag=5, gc=Fal
     number: int
 
 
+Posted = Posting | Clock | Doors | Rules | ImportBegin | ImportEnd
 Record = Fact | Clock | Doors | Rules | ImportBegin | ImportEnd
 
 decode_record = msgspec.msgpack.Decoder(Record).decode
 """bytes -> Record; raises ``msgspec.MsgspecError`` on anything else."""
+
+decode_posted = msgspec.msgpack.Decoder(Posted).decode
+"""Like ``decode_record``, with a ``Posting`` in the place of a ``Fact``."""
+
+decode_properties = msgspec.msgpack.Decoder(dict[str, Any]).decode
+"""What ``Posting.properties`` holds; raises like ``decode_record``."""
 
 encode_record = msgspec.msgpack.Encoder().encode
 """Record -> bytes."""

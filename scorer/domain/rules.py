@@ -213,7 +213,7 @@ class _FieldIndex:
 class TypeIndex:
     """What an activity type can set off."""
 
-    __slots__ = ("always", "fields", "profile", "watches")
+    __slots__ = ("always", "fields", "looks", "profile", "watches")
 
     def __init__(self) -> None:
         self.always: list[Grant] = []
@@ -221,6 +221,17 @@ class TypeIndex:
         self.watches: list[Watch] = []
         self.profile = False
         """Its properties are the lead's attributes."""
+        self.looks = False
+        """Some rule wants to see its properties."""
+
+    def finish(self) -> None:
+        """When everything has been added."""
+        self.looks = (
+            self.profile
+            or bool(self.fields)
+            or any(award.where is not None or award.plain is None for award in self.always)
+            or any(watch.where is not None for watch in self.watches)
+        )
 
     def find(self, properties: Properties) -> list[Grant]:
         """Awards whose indexed condition holds, in rule order; the cost grows with the properties."""
@@ -383,6 +394,8 @@ class RuleSet:
             for field in index.fields.values():
                 field.index_prefixes()
         self.types.setdefault(PROFILE_UPDATED, TypeIndex()).profile = True
+        for index in self.types.values():
+            index.finish()
 
     # -- conditions on leads ------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ import sys
 
 from scorer.cli import main
 from scorer.domain import partition
-from tests.worker.score_faults import failing
+from tests.worker.score_faults import plant
 
 if __name__ == "__main__":
     bad = frozenset(sys.argv.pop(1).split(","))
-    partition.step = failing(bad.__contains__)
+    plant(bad.__contains__, lambda name, value: setattr(partition, name, value))
     main()

@@ -19,12 +19,12 @@ from scorer.domain.state import PartitionState
 from scorer.log_lines import Recorded, line_of
 from scorer.replay import Replay, sources
 from tests.bench import workload
+from tests.worker.score_faults import plant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from scorer.domain.outcomes import Outcome
 
 DAY = 86_400_000
 RULES = """
@@ -348,20 +348,11 @@ def test_a_failing_engine_passes_over_the_record_as_the_worker_does(
     log = logs[0]
     failing = {one.offset for one in log[4_000:] if one.key is not None and one.offset % 1_000 == 7}
     assert len(failing) > 1
-    original = scorer.domain.partition.step
     ids = {scorer.domain.record.decode_record(one.value or b"").id for one in log if one.offset in failing}
-
-    def step(rules: Any, lead: Any, key: bytes, fact: Any, judged_at: int, out: list[Outcome]) -> None:
-        lead.seq += 100  # memory is undefined after a failure
-        if fact.id in ids:
-            raise ZeroDivisionError
-        lead.seq -= 100
-        original(rules, lead, key, fact, judged_at, out)
-
-    monkeypatch.setattr(scorer.domain.partition, "step", step)
-    replay, said = through_replay(exported({0: log}))
+    with monkeypatch.context() as patched:
+        plant(ids.__contains__, lambda name, value: patched.setattr(scorer.domain.partition, name, value))
+        replay, said = through_replay(exported({0: log}))
     assert {offset for _, offset in replay.faults} >= failing
-    monkeypatch.setattr(scorer.domain.partition, "step", original)
     marks = dict.fromkeys(replay.faults, "engine_error")
     assert said == through_replay(exported({0: log}, marks))[1]
     assert replay.dead_count == len(replay.faults)

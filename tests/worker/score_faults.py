@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,17 +11,24 @@ from scorer.domain import partition
 from scorer.domain.record import Fact, decode_record
 
 
-def failing(is_bad: Callable[[str], bool]) -> Callable[..., None]:
-    """The engine's ``step`` with a bug: it fails on facts with such ids."""
-    real = partition.step
+def plant(is_bad: Callable[[str], bool], set_: Callable[[str, Any], object]) -> None:
+    """A bug in the engine: it fails on facts with such ids. ``set_`` sets a name of the partition module."""
+    decode, real = partition.decode_posted, partition.step
+    last = [""]  # the id of the fact decoded last, which the engine itself never asks for
 
-    def step(rules: object, lead: object, key: bytes, fact: Fact, *rest: object) -> None:
-        if is_bad(fact.id):
-            lead.seq += 1000  # type: ignore[attr-defined] - half done when it fails
-            raise ZeroDivisionError(fact.id)
-        real(rules, lead, key, fact, *rest)  # type: ignore[arg-type]
+    def decoded(value: bytes) -> Any:
+        record = decode(value)
+        last[0] = getattr(record, "id", "")
+        return record
 
-    return step
+    def step(rules: Any, lead: Any, *rest: Any) -> None:
+        if is_bad(last[0]):
+            lead.seq += 1000  # half done when it fails
+            raise ZeroDivisionError(last[0])
+        real(rules, lead, *rest)
+
+    set_("decode_posted", decoded)
+    set_("step", step)
 
 
 class Planted:
@@ -28,7 +36,7 @@ class Planted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, bad: set[str]) -> None:
         self.bad = bad
-        monkeypatch.setattr(partition, "step", failing(lambda id_: id_ in self.bad))
+        plant(lambda id_: id_ in self.bad, lambda name, value: monkeypatch.setattr(partition, name, value))
 
 
 def bad_facts(log: list[tuple[bytes | None, bytes]], ids: range) -> dict[str, int]:
