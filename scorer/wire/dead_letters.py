@@ -110,24 +110,33 @@ _REASONS: Final = {reason: ("reason", reason.encode()) for reason in Reason}
 
 
 class Envelopes:
-    """The dead letters of one partition: what their headers share is made once."""
+    """The dead letters of one partition: what headers share with those before them is made once."""
 
     def __init__(self, topic: str, partition: int) -> None:
         """``topic``: without the deployment's prefix."""
         self._topic = ("topic", topic.encode())
         self._partition = ("partition", b"%d" % partition)
+        self._at = ("at", b"")
+        self._at_ms: int | None = None
 
     def headers(self, reason: Reason, detail: str, offset: int, at: int | None) -> list[tuple[str, bytes]]:
         """Of one record; ``at``: its append time in ms."""
+        if len(detail) <= MAX_DETAIL and detail.isascii():
+            told = detail.encode()
+        else:
+            told = detail[:MAX_DETAIL].encode("utf-8", "backslashreplace")
         headers = [
             _REASONS[reason],
-            ("detail", detail[:MAX_DETAIL].encode("utf-8", "backslashreplace")),
+            ("detail", told),
             self._topic,
             self._partition,
             ("offset", b"%d" % offset),
         ]
         if at is not None:
-            headers.append(("at", b"%d" % at))
+            if at != self._at_ms:  # one and the same for all records of a batch
+                self._at_ms = at
+                self._at = ("at", b"%d" % at)
+            headers.append(self._at)
         return headers
 
 

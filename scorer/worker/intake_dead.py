@@ -38,12 +38,15 @@ class IntakeDeadLetters:
 
     def send(self, door: DoorPosition, refused: Sequence[Refused]) -> None:
         """Appends the letters of a chunk, in the order of its records, and counts them."""
-        lane = self._lanes[door.number % len(self._lanes)]
-        envelopes = Envelopes(door.door, door.tp.partition)
+        append = self._lanes[door.number % len(self._lanes)].append
+        headers_of = Envelopes(door.door, door.tp.partition).headers
         counts: dict[Reason, int] = {}
         for record, reason, detail in refused:
-            headers = envelopes.headers(reason, detail, record.offset, record.timestamp)
-            lane.append(*fitted(record.key, record.value, headers, self._max_bytes))
+            key, value = record.key, record.value
+            headers: Headers = headers_of(reason, detail, record.offset, record.timestamp)
+            if len(key or b"") + len(value or b"") > self._max_bytes:
+                key, value, headers = cut(key, value, headers, self._max_bytes)
+            append(key, value, headers)
             counts[reason] = counts.get(reason, 0) + 1
         for reason, count in counts.items():
             self._counter(door.door, reason).inc(count)
@@ -65,18 +68,16 @@ class IntakeDeadLetters:
         return counter
 
 
-def fitted(
+def cut(
     key: bytes | None, value: bytes | None, headers: Headers, limit: int
 ) -> tuple[bytes | None, bytes | None, Headers]:
-    """Key, value and headers of a dead letter that Kafka takes.
+    """Key, value and headers of a dead letter, of which Kafka would not take the whole record.
 
     Doors limit compressed batches: a record that was compressed well can be larger than any topic
-    takes. Its key and value are cut then, and the header ``cut`` gives their lengths; the whole record
-    is in the door while that keeps it.
+    takes. Its key and value are cut to ``limit`` bytes together, and the header ``cut`` gives the lengths
+    that they had; the whole record is in the door while that keeps it.
     """
     sizes = len(key or b""), len(value or b"")
-    if sizes[0] + sizes[1] <= limit:
-        return key, value, headers
     key = None if key is None else key[: limit // 2]
     value = None if value is None else value[: limit - len(key or b"")]
     return key, value, [*headers, ("cut", b"%d %d" % sizes)]

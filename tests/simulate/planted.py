@@ -299,13 +299,12 @@ def dead_letter_lost() -> Iterator[None]:
     """The doors' dead letters are not waited for."""
     from scorer.worker.intake_dead import IntakeDeadLetters
 
-    real = IntakeDeadLetters.reject
+    real = IntakeDeadLetters.send
 
-    def reject(self: Any, door: Any, record: Any, reason: Any, detail: str) -> None:
-        if record.offset % 7:
-            real(self, door, record, reason, detail)
+    def send(self: Any, door: Any, refused: Any) -> None:
+        real(self, door, [one for one in refused if one[0].offset % 7])
 
-    with _patched(IntakeDeadLetters, "reject", reject):
+    with _patched(IntakeDeadLetters, "send", send):
         yield
 
 
