@@ -55,8 +55,7 @@ class ChunkConsumer(driver.Consumer):
         self._waiting = False  # for something to become durable
         self._put_off = 0
         self._ahead: asyncio.Task[tuple[int, list[Fetched]]] | None = None
-        self._outstanding = 0  # chunks delivered to the agent and not yet applied
-        self._applied = asyncio.Event()
+        self._applied = asyncio.Event()  # what was delivered to the agent last
         self._applied.set()
 
     def _new_consumer_thread(self) -> ChunkConsumerThread:
@@ -75,18 +74,20 @@ class ChunkConsumer(driver.Consumer):
             if number == self.number:
                 self.app.fatal(await self._explain(error))
             return  # positions of an assignment that is gone
+        if self.should_stop or not self.flow_active or number != self.number:
+            return  # the next assignment sets positions anew
+        chunks = []
         for part in fetched:
             if part.tp not in self._deliver_from:
                 continue  # no longer to be read
-            if self.should_stop or not self.flow_active or number != self.number:
-                return  # the next assignment sets positions anew
             if not self._follows(part):
                 self._drop_ahead()
-                return  # the next fetch asks for what is expected
+                break  # the next fetch asks for what is expected
             self._deliver_from[part.tp] = part.end
-            self._outstanding += 1
+            chunks.append(Chunk(*part, number))
+        if chunks:
             self._applied.clear()
-            yield part.tp, self._message(Chunk(*part, number))
+            yield chunks[0].tp, self._message(chunks)
 
     async def _ready_for_more(self) -> None:
         if not self.flow_active:
@@ -159,28 +160,29 @@ class ChunkConsumer(driver.Consumer):
         self._sought.discard(part.tp)
         return True
 
-    def _message(self, chunk: Chunk) -> ConsumerMessage:
-        last = chunk.records[-1]
+    def _message(self, chunks: list[Chunk]) -> ConsumerMessage:
+        """One for all of them, since what Faust does for a message costs as much as 20 records."""
+        first = chunks[0]
+        last = first.records[-1]
         return ConsumerMessage(
-            chunk.tp.topic,
-            chunk.tp.partition,
+            first.tp.topic,
+            first.tp.partition,
             last.offset,
             last.timestamp / 1000,
             last.timestamp_type,
             (),
             b"",
-            chunk,
+            chunks,
             None,
             0,
             0,
-            chunk.tp,
+            first.tp,
             generation_id=self.app.consumer_generation_id,
         )
 
-    def applied(self) -> None:
-        """The agent has applied a chunk of the present assignment."""
-        self._outstanding -= 1
-        if self._outstanding <= 0:
+    def applied(self, number: int) -> None:
+        """The agent is done with what was delivered under that assignment."""
+        if number == self.number:
             self._applied.set()
 
     async def _explain(self, error: Exception) -> Exception:
@@ -214,7 +216,6 @@ class ChunkConsumer(driver.Consumer):
         self._sought.clear()
         self._drop_ahead()
         self._last_fetched = 0
-        self._outstanding = 0
         self._applied.set()
 
     async def read_from(self, positions: Mapping[TP, int]) -> None:

@@ -1,4 +1,4 @@
-"""Faust's aiokafka driver, delivering one message per fetched partition chunk.
+"""Faust's aiokafka driver, delivering one message per fetch: a chunk for each partition.
 
     app = ChunkedApp(settings, Fetching(group="scorer-score", accept_holes=False))
     app.own(MyOwner(app))                  # a mode.Service that is also a ChunkOwner
@@ -7,7 +7,7 @@
 What is taken over from Faust's consumer, and why:
   _create_worker_consumer  Faust fixes a 1.5 s fetch wait, which starves busy partitions while idle ones
                            are polled, and the isolation level; and lets auto.offset.reset jump silently
-  getmany                  one message per chunk; a chunk begins where the one before it ended
+  getmany                  one message per fetch; a chunk begins where the one before it ended
   perform_seek             the owner's positions; Faust skips the seek where nothing is committed
   on_partitions_revoked    nothing fetched before is delivered after
   commit, wait_empty       the owner's checkpoint; Faust's own bookkeeping of acks is unused (acks=False),
@@ -20,6 +20,7 @@ Anything an owner raises, and anything that goes wrong while fetching, ends the 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
@@ -97,22 +98,24 @@ class ChunkedApp(faust.App):
     def consume(self, name: str, topics: Sequence[str]) -> None:
         """The agent: hands every chunk of these topics to the owner."""
 
-        async def agent(chunks: AsyncIterator[Chunk]) -> None:
-            async for chunk in chunks:
-                self._apply(chunk)
+        async def agent(fetches: AsyncIterator[Sequence[Chunk]]) -> None:
+            async for chunks in fetches:
+                await self._apply(chunks)
 
         raw = Untouched()
         channel = self.topic(*topics, key_serializer=raw, value_serializer=raw, value_type=None, acks=False)
         self.agent(channel, name=name)(agent)
 
-    def _apply(self, chunk: Chunk) -> None:
-        if chunk.assignment != self.consumer.number:
-            return  # left over from before a rebalance; its records come again, to whoever owns them now
-        try:
-            self.owner.apply(chunk)
-        except Exception as error:  # noqa: BLE001 - Faust would acknowledge the chunk and go on
-            self.fatal(error)
-        self.consumer.applied()
+    async def _apply(self, chunks: Sequence[Chunk]) -> None:
+        for chunk in chunks:
+            if chunk.assignment != self.consumer.number:
+                return  # left over from before a rebalance; its records come again, to whoever owns them now
+            try:
+                self.owner.apply(chunk)
+            except Exception as error:  # noqa: BLE001 - Faust would acknowledge the chunk and go on
+                self.fatal(error)
+            await asyncio.sleep(0)  # what was sent goes out before the next partition's turn
+        self.consumer.applied(chunks[0].assignment)
 
     async def _rebalanced(self, *_: Any, **__: Any) -> None:
         """Awaited by Faust's recovery service, in a task of its own, before it seeks and fetches."""

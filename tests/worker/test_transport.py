@@ -127,9 +127,9 @@ class World:
         async with asyncio.timeout(5):
             with suppress(FatalError):
                 async for _, message in self.consumer.getmany(timeout=1.0):
-                    delivered.append(message.value)
+                    delivered += message.value
                     if apply:
-                        self.app._apply(message.value)
+                        await self.app._apply(message.value)
         return delivered
 
 
@@ -204,7 +204,7 @@ async def test_a_chunk_in_the_agents_hands_is_dropped_after_a_revocation() -> No
     (chunk,) = await world.turn(part(A, 5, 5), apply=False)
     await world.revoke()
     await world.assign()
-    world.app._apply(chunk)
+    await world.app._apply([chunk])
     assert world.owner.chunks == []
 
 
@@ -218,13 +218,13 @@ async def test_nothing_is_fetched_before_the_last_chunk_is_applied_and_the_owner
     following = asyncio.create_task(anext(world.consumer.getmany(timeout=1.0)))
     await asyncio.sleep(0.05)
     assert len(world.thread.asked) == asked
-    world.app._apply(chunk)
+    await world.app._apply([chunk])
     await asyncio.sleep(0.05)
     assert len(world.thread.asked) == asked
     world.owner.full.set()
     async with asyncio.timeout(5):
         _, message = await following
-    assert message.value.start == 1
+    assert [chunk.start for chunk in message.value] == [1]
 
 
 async def test_under_load_the_next_records_are_asked_for_while_these_are_applied() -> None:
@@ -232,15 +232,15 @@ async def test_under_load_the_next_records_are_asked_for_while_these_are_applied
     world.app.fetching = Fetching(group="test", accept_holes=False, small_fetch=1, linger=0)
     number = await world.assign()
     world.thread.script = [(number, [part(A, 0, 0)]), (number, [part(A, 1, 1)]), (number, [part(A, 2, 2)])]
-    first = [message.value async for _, message in world.consumer.getmany(timeout=1.0)]
+    first = [chunk async for _, message in world.consumer.getmany(timeout=1.0) for chunk in message.value]
     await asyncio.sleep(0)
     assert len(world.thread.asked) == 2
-    world.app._apply(first[0])
+    await world.app._apply(first)
     # Out of turn: what was handed out ahead is forgotten as well, and everything is read again.
     world.consumer._deliver_from[A] = 0
     assert [m async for _, m in world.consumer.getmany(timeout=1.0)] == []
     world.thread.script = [(number, [part(A, 0, 0)])]
-    again = [message.value async for _, message in world.consumer.getmany(timeout=1.0)]
+    again = [chunk async for _, message in world.consumer.getmany(timeout=1.0) for chunk in message.value]
     assert [chunk.start for chunk in again] == [0]
     assert [asked[A] for asked in world.thread.asked] == [0, 1, 0]
     ahead = world.consumer._ahead
