@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, Self
 from uuid import uuid4
@@ -50,17 +50,16 @@ Compiler = Literal["quick", "full"]
 @dataclass
 class _Node:
     id: int
-    ports: list[int]
-    """Its own, its controller's and, where there is a second listener, the one that its clients are told
-    (somebody's who passes on) and the one on which it listens for them."""
     folder: Path
-    process: subprocess.Popen[bytes] | None = None
-    archive: Path | None = None
+    port: int
+    controller_port: int
+    advertised_port: int = 0
+    """What clients of the second listener are told: somebody's who passes on to ``outer_port``."""
+    outer_port: int = 0
+    """Where the second listener listens; 0: there is none."""
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    archive: Path | None = field(default=None, init=False)
     """The class image that this run writes when it stops, before it is given its final name."""
-
-    @property
-    def port(self) -> int:
-        return self.ports[0]
 
     @property
     def log(self) -> Path:
@@ -115,12 +114,12 @@ class KafkaCluster:
     @property
     def outer_bootstrap(self) -> str:
         """As ``bootstrap``, for clients behind the proxy: the ports on which it has to listen."""
-        return ",".join(f"{HOST}:{node.ports[2]}" for node in self._nodes.values())
+        return ",".join(f"{HOST}:{node.advertised_port}" for node in self._nodes.values())
 
     @property
     def outer_ports(self) -> dict[int, tuple[int, int]]:
         """Node -> (the port that its clients behind a proxy are told, the port it listens on for them)."""
-        return {node.id: (node.ports[2], node.ports[3]) for node in self._nodes.values()}
+        return {node.id: (node.advertised_port, node.outer_port) for node in self._nodes.values()}
 
     @property
     def node_ids(self) -> tuple[int, ...]:
@@ -142,7 +141,7 @@ class KafkaCluster:
             ports = self._choose_ports()
             for number in self.node_ids:
                 own = ports[number - 1 :: self._count]
-                self._nodes[number] = _Node(number, own, self._folder / f"node-{number}")
+                self._nodes[number] = _Node(number, self._folder / f"node-{number}", *own)
             for node in self._nodes.values():
                 self._prepare(node)
                 self._launch(node)
@@ -278,20 +277,20 @@ class KafkaCluster:
         (node.folder / "server.properties").write_text(text)
 
     def _properties(self, node: _Node) -> dict[str, str]:
-        voters = ",".join(f"{n.id}@{HOST}:{n.ports[1]}" for n in self._nodes.values())
+        voters = ",".join(f"{n.id}@{HOST}:{n.controller_port}" for n in self._nodes.values())
         replicas = str(self._count)
         listens = advertises = f"PLAINTEXT://{HOST}:{node.port}"
         protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
-        if self._outer:
-            listens += f",OUTER://{HOST}:{node.ports[3]}"
-            advertises += f",OUTER://{HOST}:{node.ports[2]}"
+        if node.outer_port:
+            listens += f",OUTER://{HOST}:{node.outer_port}"
+            advertises += f",OUTER://{HOST}:{node.advertised_port}"
             protocols += ",OUTER:PLAINTEXT"
         return {
             "process.roles": "broker,controller",
             "node.id": str(node.id),
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"{listens},CONTROLLER://{HOST}:{node.ports[1]}",
+            "listeners": f"{listens},CONTROLLER://{HOST}:{node.controller_port}",
             "advertised.listeners": advertises,
             "listener.security.protocol.map": protocols,
             "log.dirs": str(node.folder / "data"),

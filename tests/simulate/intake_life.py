@@ -116,51 +116,27 @@ class IntakeLife(Life):
         self.owner.sleep = asyncio.sleep  # mode's waits for a stop as well, with a task of its own
         self.owner._clock = DoorClock(ends.ends, app.look, broker_time)
         self.interval = rng.uniform(0.4, 4.0)
-        self.positions: dict[TP, int] = {}
         self.looked: dict[TP, tuple[int, int]] = {}
-        self.positioned = False
 
-    async def live(self) -> None:
+    async def start(self) -> None:
         await self.owner.on_start()
-        self.spawn(self.heartbeats)
-        self.spawn(self._checkpoints)
-        self.spawn(self._reading)
+
+    def started(self) -> None:
         self.spawn(partial(IntakeOwner._keep_time.fun, self.owner))
-        while True:
-            tps = await self.join()
-            generation = self.known
-            await self.owner.assigned(set(tps))
-            if generation == self.known:
-                positions = self.owner.start_positions(sorted(tps))
-                self.positions, self.positioned = dict(positions), True
-                self.looked = {tp: (position, position) for tp, position in positions.items()}
-            await self.rejoin.wait()
-            await self.awake()
-            self.positions, self.looked = {}, {}
-            if self.positioned:
-                self.positioned = False
-                await self.owner.checkpoint(final=True)
-            if self.leaving:
-                self.group.leave(self.name)
-                self.world.left(self)
-                return
 
-    async def _checkpoints(self) -> None:
-        while True:
-            await asyncio.sleep(self.rng.uniform(0.5, 1.5) * self.interval)
-            await self.awake()
-            if self.positioned:
-                await self.owner.checkpoint()
+    async def take_over(self, given: tuple[Any, ...]) -> None:
+        generation = self.known
+        await self.owner.assigned(set(given))
+        if generation == self.known:
+            positions = self.owner.start_positions(sorted(given))
+            self.positions, self.positioned = dict(positions), True
+            self.looked = {tp: (position, position) for tp, position in positions.items()}
 
-    async def _reading(self) -> None:
-        while True:
-            await asyncio.sleep(self.rng.uniform(0.1, 1.5))
-            await self.awake()
-            for tp in list(self.positions):
-                self._feed(tp)
-            await self.owner.drained()
+    def give_up(self) -> None:
+        super().give_up()
+        self.looked = {}
 
-    def _feed(self, tp: TP) -> None:
+    def feed(self, tp: TP) -> None:
         start = self.positions[tp]
         records, end = self.world.doors.read(tp, start, self.rng.randrange(1, 80))
         self.looked[tp] = (self.looked[tp][0], end)

@@ -50,7 +50,15 @@ class Countdown:
 
 
 class Life:
-    """Subclasses say what the process does: ``live``."""
+    """A member of a consumer group that reads partitions and makes durable what it has read.
+
+    Subclasses set ``owner``, which is fed, and ``interval``, and say how partitions are taken over and read.
+    """
+
+    owner: Any
+    """Has ``checkpoint(final=...)`` and ``drained()``, as a ``ChunkOwner`` does."""
+    interval: float
+    """Seconds between checkpoints, about."""
 
     def __init__(self, world: World, name: str, group: Group[Any]) -> None:
         self.world = world
@@ -73,6 +81,10 @@ class Life:
         self.slow_until = 0.0
         self.slow_at = ""
         """Of which calls that is true: with something whose name begins so."""
+        self.positions: dict[Any, int] = {}
+        """Partition -> where to read on."""
+        self.positioned = False
+        """Between the owner's positions and its final checkpoint."""
         self.leaving = False
         self.rejoin = asyncio.Event()
         self._thawed: asyncio.Event | None = None
@@ -178,7 +190,60 @@ class Life:
                 self.fatal(error)
 
     async def live(self) -> None:
+        await self.start()
+        self.spawn(self.heartbeats)
+        self.spawn(self._checkpoints)
+        self.spawn(self._reading)
+        self.started()
+        while True:
+            await self.take_over(await self.join())
+            await self.rejoin.wait()
+            await self.awake()
+            self.give_up()
+            if self.positioned:
+                self.positioned = False
+                await self.owner.checkpoint(final=True)
+            if self.leaving:
+                await self.close()
+                self.group.leave(self.name)
+                self.world.left(self)
+                return
+
+    async def start(self) -> None:
+        """Before it joins the group."""
+
+    def started(self) -> None:
+        """Spawns what it does besides."""
+
+    async def take_over(self, given: tuple[Any, ...]) -> None:
+        """Makes the partitions its own; sets ``positions`` and ``positioned`` when it has."""
         raise NotImplementedError
+
+    def give_up(self) -> None:
+        """They are being revoked."""
+        self.positions = {}
+
+    def feed(self, partition: Any) -> None:
+        """Hands the owner what comes next in a partition, if anything does."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """After the final checkpoint, when it leaves for good."""
+
+    async def _checkpoints(self) -> None:
+        while True:
+            await asyncio.sleep(self.rng.uniform(0.5, 1.5) * self.interval)
+            await self.awake()
+            if self.positioned:
+                await self.owner.checkpoint()
+
+    async def _reading(self) -> None:
+        while True:
+            await asyncio.sleep(self.rng.uniform(0.1, 1.5))
+            await self.awake()
+            for partition in list(self.positions):
+                self.feed(partition)
+            await self.owner.drained()
 
     async def heartbeats(self) -> None:
         while True:

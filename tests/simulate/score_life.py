@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +25,6 @@ class ScoreLife(Life):
     def __init__(self, world: World, name: str, disks: Disks) -> None:
         super().__init__(world, name, world.score_group)
         rng = self.rng
-        self.positions: dict[int, int] = {}
-        self.positioned = False
         self.again = False
         """The next chunk is delivered twice."""
         self.interval = rng.uniform(1.0, 4.0)
@@ -40,7 +37,7 @@ class ScoreLife(Life):
             member=lambda: self.group.counts(self.name, self.known),
             chunk=rng.choice((5, 40, 1_000)),
         )
-        self.agent = ScoreAgent(
+        self.owner = self.agent = ScoreAgent(
             self.kafka,
             disks.open,
             self,
@@ -70,45 +67,17 @@ class ScoreLife(Life):
 
     # -- living -----------------------------------------------------------------------------------
 
-    async def live(self) -> None:
-        self.spawn(self.heartbeats)
-        self.spawn(self._checkpoints)
-        self.spawn(self._reading)
-        while True:
-            numbers = await self.join()
-            await self.agent.assigned(numbers, self.known)
-            positions = self.agent.start_positions()
-            if positions.keys() == set(numbers):
-                self.world.restored(self)
-                self.positions, self.positioned = dict(positions), True
-            await self.rejoin.wait()
-            await self.awake()
-            self.positions = {}
-            if self.positioned:
-                self.positioned = False
-                await self.agent.checkpoint(final=True)
-            if self.leaving:
-                await self.agent.close()
-                self.group.leave(self.name)
-                self.world.left(self)
-                return
+    async def take_over(self, given: tuple[Any, ...]) -> None:
+        await self.agent.assigned(given, self.known)
+        positions = self.agent.start_positions()
+        if positions.keys() == set(given):
+            self.world.restored(self)
+            self.positions, self.positioned = dict(positions), True
 
-    async def _checkpoints(self) -> None:
-        while True:
-            await asyncio.sleep(self.rng.uniform(0.5, 1.5) * self.interval)
-            await self.awake()
-            if self.positioned:
-                await self.agent.checkpoint()
+    async def close(self) -> None:
+        await self.agent.close()
 
-    async def _reading(self) -> None:
-        while True:
-            await asyncio.sleep(self.rng.uniform(0.1, 1.5))
-            await self.awake()
-            for number in list(self.positions):
-                self._feed(number)
-            await self.agent.drained()
-
-    def _feed(self, number: int) -> None:
+    def feed(self, number: int) -> None:
         start = self.positions[number]
         records = self.world.cluster.records(LOG, number)[start : start + self.rng.randrange(1, 80)]
         if not records:
