@@ -400,9 +400,12 @@ class LogPartition:
 
     def _clock_moved(self) -> None:
         self._judged_at = max(self.state.clock - self._rules.model.grace, 0)
-        seconds = self.state.clock // 1_000
+        seconds, began = self.state.clock // 1_000, self.state.began // 1_000
         self._stamp = max(seconds, 1).to_bytes(4, "big")
-        self._forget = max(seconds - REMEMBERED, 0).to_bytes(4, "big")
+        # What was seen before the clock began counts as seen when it did, the lowest stamp of all: either
+        # nothing that old is forgotten yet, or all of it.
+        forget = seconds - REMEMBERED
+        self._forget = (forget if forget >= began else 0).to_bytes(4, "big")
         self._seen_bytes = self._rules.model.dedupe * SEEN_ENTRY
 
     # -- control records ----------------------------------------------------------------------
@@ -440,6 +443,7 @@ class LogPartition:
             if time < through:  # noqa: PLR1730 - a call per door, every record of the clock
                 through = time
         if through > state.clock:
+            state.began = state.began or through
             state.clock = through
             self._clock_moved()
             self._fire_timers()

@@ -50,6 +50,8 @@ class PartitionState(msgspec.Struct, array_like=True):
     """Offsets skipped among the last 10,000 records."""
     failing: int = 0
     """Faults since a record last succeeded."""
+    began: int = 0
+    """The first value (ms) of the clock; 0 before it."""
 
 
 encode_state = msgspec.msgpack.Encoder().encode

@@ -31,6 +31,8 @@ class Oracle:
     read_through: dict[int, int] = field(default_factory=dict)
     clock: int = 0
     """C, ms; 0 before every door has been heard of."""
+    began: int = 0
+    """The first value of C."""
     highest: dict[int, int] = field(default_factory=dict)
     """Door number -> the highest offset seen."""
     imports: set[int] = field(default_factory=set)
@@ -65,6 +67,7 @@ class Oracle:
             self.read_through[door] = max(time, self.read_through.get(door, 0))
         if self.doors and self.doors <= self.read_through.keys():
             self.clock = max(self.clock, min(self.read_through[door] for door in self.doors))
+            self.began = self.began or self.clock
         for lead in self.leads.values():
             self._fire_timers(lead)
 
@@ -123,7 +126,7 @@ class Oracle:
 
     def _seen_before(self, lead: Lead, digest: bytes) -> bool:
         kept = lead.remembered[-self.model.dedupe :]
-        return any(one == digest and self.clock - first < DAY for one, first in kept)
+        return any(one == digest and self.clock - max(first, self.began) < DAY for one, first in kept)
 
     # -- time alone -----------------------------------------------------------------------------
 

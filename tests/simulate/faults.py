@@ -12,7 +12,6 @@ from scorer.wire.registry import CHANGELOG, LOG
 from tests.simulate.group import SESSION
 from tests.simulate.intake_life import LOG_PARTITIONS
 from tests.simulate.score_life import ScoreLife
-from tests.simulate.story import UNDER_WAY
 
 if TYPE_CHECKING:
     from tests.simulate.world import Machine, World
@@ -37,8 +36,6 @@ KINDS: dict[str, int] = {
     "deliver twice": 3,
 }
 """With the weights by which they are drawn."""
-EARLY = ("kill", "kill in the changelog", "freeze", "refuse a send", "leave", "slow calls")
-"""Those that happen from the start on."""
 
 
 class Fault(NamedTuple):
@@ -59,12 +56,7 @@ def draw(rng: random.Random, ends: float, machines: int) -> list[Fault]:
         Fault(rng.uniform(0.0, ends), kind, rng.randrange(machines), rng.randrange(40), rng.random())
         for kind in kinds
     ]
-    # Until the doors' clock is known only score workers, which are the first two machines, are in danger.
-    return sorted(
-        fault if fault.at > UNDER_WAY else fault._replace(machine=fault.machine % 2)
-        for fault in plan
-        if fault.at > UNDER_WAY or fault.kind in EARLY
-    )
+    return sorted(plan)
 
 
 async def inject(world: World, plan: list[Fault]) -> None:

@@ -205,6 +205,20 @@ def coordinates_forgotten() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def beginning_forgotten() -> Iterator[None]:
+    """What was seen before the clock began counts as seen in 1970."""
+    moved = LogPartition._clock_moved
+
+    def move(self: LogPartition) -> None:
+        began, self.state.began = self.state.began, 0
+        moved(self)
+        self.state.began = began
+
+    with _patched(LogPartition, "_clock_moved", move):
+        yield
+
+
 # -- taking over ----------------------------------------------------------------------------------
 
 
@@ -323,6 +337,7 @@ BUGS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         epoch_ignored,
         timers_not_restored,
         coordinates_forgotten,
+        beginning_forgotten,
         commit_before_append,
         clock_without_a_margin,
         old_answer_taken_for_a_loss,

@@ -29,9 +29,6 @@ BEGAN = 1_800_000_000_000
 """The brokers' time (ms) when the simulation begins."""
 EMAIL, PAGE = "activity.email.v1", "activity.page.v1"
 DOOR_TOPICS = (EMAIL, PAGE)
-UNDER_WAY = 12.0
-"""Seconds after which the doors' clock is known for sure, if intake has been left in peace: ids of records
-before that are not remembered."""
 RECORDS, LEADS = 300, 10
 """At least."""
 
@@ -121,10 +118,8 @@ def _record(rng: random.Random, number: int, at: float, names: list[str], sent: 
     # The first records are about one lead each, so that all of them occur.
     first = number < len(names)
     chance = 1.0 if first else rng.random()
-    if chance < 0.05 and sent[-1].at > UNDER_WAY:
-        original = rng.choice(sent)
-        if original.at > UNDER_WAY:
-            return original._replace(at=at, fact=None)
+    if chance < 0.05:
+        return rng.choice(sent)._replace(at=at, fact=None)
     if chance < 0.09:
         return Sent(at, door, *_bad(rng, number, at, door))
     now = BEGAN + int(at * 1000)

@@ -33,6 +33,16 @@ def test_a_retry_is_known_for_a_day_of_the_doors_clock(world: Make) -> None:
     assert ann.total(DAY) == 20
 
 
+def test_a_retry_is_known_if_the_clock_began_in_between(world: Make) -> None:
+    ann = world(model(award(10)))
+    ann.opened(0, id="same").clock(HOUR).opened(HOUR, id="same")
+    assert ann.total(HOUR) == 10
+    ann.clock(HOUR + DAY - 1).opened(DAY, id="same")
+    assert ann.total(DAY) == 10
+    ann.clock(HOUR + DAY).opened(DAY, id="same")
+    assert ann.total(DAY) == 20
+
+
 def test_only_the_newest_ids_are_remembered(world: Make) -> None:
     ann = world(model(award(1), dedupe=2))
     ann.clock(0).opened(0, id="a").opened(0, id="b").opened(0, id="c").opened(0, id="b").opened(0, id="a")
