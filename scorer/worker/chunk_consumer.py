@@ -96,11 +96,8 @@ class ChunkConsumer(driver.Consumer):
         self._waiting = True
         await self.app.owner.drained()
         self._waiting = False
-        if self._ahead is None:
-            if self._last_fetched < self.app.fetching.small_fetch:
-                await asyncio.sleep(self.app.fetching.linger)
-            if not self._deliver_from:
-                await asyncio.sleep(NOTHING_TO_READ)
+        if self._ahead is None and not self._deliver_from:
+            await asyncio.sleep(NOTHING_TO_READ)
 
     async def _fetch(self) -> list[Fetched]:
         if not self._deliver_from:

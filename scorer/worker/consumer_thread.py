@@ -48,6 +48,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level=fetching.isolation_level,
+            fetch_min_bytes=fetching.fetch_min_bytes,
             fetch_max_wait_ms=fetching.fetch_max_wait_ms,
             max_partition_fetch_bytes=fetching.max_partition_bytes,
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),

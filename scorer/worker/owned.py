@@ -32,6 +32,9 @@ class Limits:
     """Changed leads in memory, over all partitions, beyond which nothing more is fetched."""
     overlap: int = 4
     """Partitions that are made durable at the same time."""
+    spread: float = 0.0
+    """Seconds over which a checkpoint's partitions are spread where nobody waits for it: one partition's
+    holds records up for some milliseconds, all of them together for a tenth of a second."""
     silence: float = 3.0
     """Seconds without a ``tick`` after which it is uncertain whether the group still counts us in."""
 

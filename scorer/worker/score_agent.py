@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from scorer import metrics
 from scorer.domain.partition import EngineFault, Message, PartitionStopped
@@ -58,6 +59,7 @@ class ScoreAgent:
         self._slots = asyncio.Semaphore(self._limits.overlap)
         self._turn = asyncio.Lock()
         self._settled = asyncio.Event()
+        self._hurry = asyncio.Event()  # somebody waits for the checkpoint under way
         self._accepting = False  # between a completed assignment and the final checkpoint
         self._restoring = True
         self.membership = Membership(clock, self._limits.silence, self._still_member)
@@ -146,9 +148,14 @@ class ScoreAgent:
 
     async def drained(self) -> None:
         """Back-pressure: waits while too much is in memory that is not durable."""
-        while self._unsaved() > self._limits.unsaved_leads:
+        while self._crowded:
             self._settled.clear()
+            self._hurry.set()
             await self._settled.wait()
+
+    @property
+    def _crowded(self) -> bool:
+        return self._unsaved() > self._limits.unsaved_leads
 
     def _unsaved(self) -> int:
         # Only what a checkpoint would make durable: nothing is to wait for what will not come.
@@ -198,13 +205,17 @@ class ScoreAgent:
         """
         if final:
             self._accepting = False
+            self._hurry.set()
             if self._reading.generation() < 0:
                 # The group has given our partitions away already: what we would write could only disturb.
                 log.warning("no longer a member of the consumer group: dropping what is not durable")
                 await self._drop()
                 return False
+        elif not self._crowded:
+            self._hurry.clear()
         owned = list(self._owned.values())
-        done = await asyncio.gather(*(self._checkpoint(one) for one in owned))
+        pause = self._limits.spread / max(len(owned), 1)
+        done = await asyncio.gather(*(self._checkpoint(one, turn * pause) for turn, one in enumerate(owned)))
         positions = {
             one.partition.number: report.position
             for one, report in zip(owned, done, strict=True)
@@ -216,7 +227,11 @@ class ScoreAgent:
             await self._drop()
         return bool(positions)
 
-    async def _checkpoint(self, owned: Owned) -> Done | None:
+    async def _checkpoint(self, owned: Owned, wait: float = 0.0) -> Done | None:
+        """``wait``: seconds to stay out of the way of records, unless somebody is in a hurry."""
+        if wait:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), wait)
         async with self._slots, owned.lock:
             async with self._turn:
                 await asyncio.sleep(0)  # records are applied between two partitions' cuts

@@ -78,7 +78,9 @@ class ScoreOwner(Service):
         self.settings = settings
         self._from_log_start = from_log_start
         self._limits = limits or Limits(
-            cache_leads=settings.cache_leads, silence=settings.session_timeout / 2
+            cache_leads=settings.cache_leads,
+            spread=settings.checkpoint_interval / 2,
+            silence=settings.session_timeout / 2,
         )
         self._kafka = ScoreKafka(app, settings)
         self._agent: ScoreAgent | None = None

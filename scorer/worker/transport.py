@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 __all__ = ["Chunk", "ChunkOwner", "ChunkedApp", "Fetching"]
 
 
+TURN = 250
+"""Records applied before other tasks have their turn, at least."""
+
+
 class OwnerFirst(BootStrategy):
     """The owner starts before the consumer, whose first assignment needs it, and stops after it."""
 
@@ -107,6 +111,7 @@ class ChunkedApp(faust.App):
         self.agent(channel, name=name)(agent)
 
     async def _apply(self, chunks: Sequence[Chunk]) -> None:
+        since = 0  # records since others had their turn
         for chunk in chunks:
             if chunk.assignment != self.consumer.number:
                 return  # left over from before a rebalance; its records come again, to whoever owns them now
@@ -114,7 +119,10 @@ class ChunkedApp(faust.App):
                 self.owner.apply(chunk)
             except Exception as error:  # noqa: BLE001 - Faust would acknowledge the chunk and go on
                 self.fatal(error)
-            await asyncio.sleep(0)  # what was sent goes out before the next partition's turn
+            since += len(chunk.records)
+            if since >= TURN:
+                since = 0
+                await asyncio.sleep(0)  # what was sent goes out before the next partition's turn
         self.consumer.applied(chunks[0].assignment)
 
     async def _rebalanced(self, *_: Any, **__: Any) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PROBES = 25
 """Per second."""
-SLICE = 0.005
+SLICE = 0.01
 """Seconds between two looks at the timetable."""
 POOL = 20_000
 """Events made beforehand; each is sent again and again with a new id and time."""

@@ -48,6 +48,7 @@ class ScoreLife(Life):
             limits=Limits(
                 cache_leads=rng.choice((1, 4, 1_000)),
                 overlap=rng.choice((1, 2)),
+                spread=rng.choice((0.0, 0.5)),
                 unsaved_leads=rng.choice((6, 1_000)),
                 silence=2.0,
             ),

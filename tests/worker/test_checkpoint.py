@@ -339,6 +339,28 @@ async def test_back_pressure_waits_for_a_checkpoint() -> None:
     await asyncio.wait_for(waiting, 5)
 
 
+@pytest.mark.parametrize("hurry", ["back-pressure", "revocation"])
+async def test_partitions_take_turns_unless_somebody_waits(hurry: str) -> None:
+    log = make_log(2, 120, 6, partitions=2)
+    cluster = Cluster()
+    publish(cluster, log)
+    process = Process(cluster, Disks(), limits=Limits(unsaved_leads=0, spread=3_600))
+    await process.start((0, 1))
+    process.feed(0, 10)
+    process.feed(1, 1)  # a control record: no lead has changed yet, so nothing waits
+    first = process.agent.partitions[0]
+    checkpoint = asyncio.create_task(process.agent.checkpoint())
+    while first.changed:  # noqa: ASYNC110 - nothing says so
+        await asyncio.sleep(0)
+    assert process.agent.partitions[1].changed
+    assert not checkpoint.done()
+    process.feed(1, 50)
+    waiter = process.agent.drained() if hurry == "back-pressure" else process.agent.checkpoint(final=True)
+    await asyncio.wait_for(waiter, 5)
+    await asyncio.wait_for(checkpoint, 5)
+    assert not process.agent.partitions[1].changed
+
+
 async def test_the_cache_stays_within_its_bound() -> None:
     log = make_log(5, 600, 300, days=0.01)
     cluster = Cluster()

@@ -97,7 +97,6 @@ class World:
             group="test",
             accept_holes=accept_holes,
             small_fetch=1 << 30,
-            linger=0,
             max_chunk_records=at_most,
         )
         self.app = ChunkedApp(Settings(), fetching, on_fatal=self._fatal)  # type: ignore[arg-type]
@@ -229,7 +228,7 @@ async def test_nothing_is_fetched_before_the_last_chunk_is_applied_and_the_owner
 
 async def test_under_load_the_next_records_are_asked_for_while_these_are_applied() -> None:
     world = World(p0=0)
-    world.app.fetching = Fetching(group="test", accept_holes=False, small_fetch=1, linger=0)
+    world.app.fetching = Fetching(group="test", accept_holes=False, small_fetch=1)
     number = await world.assign()
     world.thread.script = [(number, [part(A, 0, 0)]), (number, [part(A, 1, 1)]), (number, [part(A, 2, 2)])]
     first = [chunk async for _, message in world.consumer.getmany(timeout=1.0) for chunk in message.value]
