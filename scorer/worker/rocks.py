@@ -49,8 +49,11 @@ class Rocks:
 
     def _open(self, options: Options) -> Rdict:
         self._path.mkdir(parents=True, exist_ok=True)
+        # Said twice: of a database that exists, rocksdict takes the options that it finds there for better
+        # than ours, and then the cache and the buffers would not be those that all share.
+        families = {"default": options}
         try:
-            return Rdict(str(self._path), options)
+            return Rdict(str(self._path), options, column_families=families)
         except Exception as error:  # RocksDB's errors have no type of their own
             if "lock" in str(error).lower():
                 raise CannotContinue(
@@ -60,7 +63,7 @@ class Rocks:
             log.warning("%s can't be opened, starting it anew: %s", self._path, error)
         shutil.rmtree(self._path)
         self._path.mkdir()
-        return Rdict(str(self._path), options)
+        return Rdict(str(self._path), options, column_families=families)
 
     def batch(self) -> WriteBatch:
         return WriteBatch(raw_mode=True)

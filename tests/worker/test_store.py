@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rocksdict import Options, Rdict
 
 from scorer.worker.cut import epoch_headers, rules_key, stamp
 from scorer.worker.ports import KeyValue
-from scorer.worker.rocks import RocksFolder
+from scorer.worker.rocks import BUFFER_BYTES, RocksFolder
 from scorer.worker.store import BULK, Store
 from scorer.worker.store_meta import Meta
 from scorer.worker.supervise import CannotContinue
@@ -142,6 +143,27 @@ def test_what_a_restore_wrote_is_safe_before_what_follows(tmp_path: Path) -> Non
     store.persist([(b"b", lead())], (), Meta(2, 1))
     disk.crash()
     assert dict(Store(disk).leads()) == {b"a": lead(), b"b": lead()}
+
+
+def test_a_database_keeps_to_our_options_when_it_is_opened_again(tmp_path: Path) -> None:
+    """Those it was made with must not win: the cache and the buffers are shared by all, as long as they run."""
+
+    def options() -> str:
+        newest = max((tmp_path / "0").glob("OPTIONS-*"), key=lambda path: int(path.name.split("-")[1]))
+        return newest.read_text()
+
+    disk = RocksFolder(tmp_path).open("0")
+    disk.bulk(on=True)
+    assert "VectorRepFactory" in options()
+    disk.bulk(on=False)
+    assert "SkipListFactory" in options()
+    disk.close()
+    others = Options(raw_mode=True)
+    others.set_write_buffer_size(1 << 20)
+    Rdict(str(tmp_path / "0"), others, column_families={"default": others}).close()
+    assert f"write_buffer_size={1 << 20}\n" in options()
+    RocksFolder(tmp_path).open("0").close()
+    assert f"write_buffer_size={BUFFER_BYTES}\n" in options()
 
 
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
