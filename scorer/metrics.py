@@ -110,7 +110,7 @@ SCORE_CLOCK = Gauge(
 )
 SCORE_WAITING_TIMERS = Gauge(
     "scorer_score_waiting_timers",
-    "Timers that are not due yet; some may be of the past and do nothing.",
+    "Timers in memory, which are the next ones; some may be of the past and do nothing.",
     ["partition"],
 )
 SCORE_CACHED_LEADS = Gauge(

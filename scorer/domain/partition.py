@@ -1,14 +1,13 @@
 """One partition of the lead log: its records in order, its clock, its timers and its leads.
 
 Synchronous and without I/O: the worker, the simulation and replay drive it alike. Whoever owns it loads
-leads for it, takes what has changed (``dirty``, ``timer_changes``), what is to be sent (``outcomes``,
+leads for it, takes what has changed (``dirty``, ``timers.changes``), what is to be sent (``outcomes``,
 ``dead``) and the state of the partition at a moment of its choosing between two calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from heapq import heapify, heappop, heappush
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -31,6 +30,7 @@ from scorer.domain.record import (
 )
 from scorer.domain.rules import RuleSet, build
 from scorer.domain.state import Milestone, PartitionState
+from scorer.domain.timers import Timer, Timers
 
 FAULTS_IN_A_ROW = 20
 FAULT_WINDOW = 10_000
@@ -120,19 +120,21 @@ class LogPartition:
         state: PartitionState,
         rule_sets: dict[int, bytes],
         load: Callable[[bytes], Lead | None],
+        load_timers: Callable[[int], tuple[list[Timer], int]] | None = None,
     ) -> None:
-        """``rule_sets``: version -> encoded model, of every version that ``state`` names."""
+        """``rule_sets``: version -> encoded model, of every version that ``state`` names.
+
+        ``load_timers``: see ``Timers``; without it there are no timers yet.
+        """
         self.state = state
         self.rule_sets = rule_sets
         self.leads: dict[bytes, Lead] = {}
         self.dirty: dict[bytes, Lead] = {}
         self.outcomes: list[Outcome] = []
         self.dead: list[Dead] = []
-        self.timer_changes: list[tuple[bool, int, bytes]] = []
-        """(queued or taken off, due, lead key)."""
+        self.timers = Timers(load_timers)
         self.counters = Counters()
         self._load = load
-        self._timers: list[tuple[int, bytes]] = []
         self._built: dict[int, RuleSet] = {}
         self._suspects: list[Dead] = []
         self._door_numbers = [door.number for door in state.doors]
@@ -159,19 +161,6 @@ class LogPartition:
     def unswept(self) -> int | None:
         """The newest milestone that idle leads may not have passed; None: all have."""
         return self.state.milestones[-1].number if self.state.milestones else None
-
-    @property
-    def next_timer(self) -> int | None:
-        """The earliest instant (ms) at which a timer may be due."""
-        return self._timers[0][0] if self._timers else None
-
-    @property
-    def timer_count(self) -> int:
-        return len(self._timers)
-
-    def restore_timers(self, timers: Iterable[tuple[int, bytes]]) -> None:
-        self._timers = list(timers)
-        heapify(self._timers)
 
     def get(self, key: bytes) -> Lead | None:
         """A lead as it stands, without touching it."""
@@ -377,14 +366,15 @@ class LogPartition:
 
     def _requeue(self, lead: Lead, key: bytes, before: int) -> None:
         if lead.wake and lead.wake != before:
-            heappush(self._timers, (lead.wake, key))
-            self.timer_changes.append((True, lead.wake, key))
+            self.timers.queue(lead.wake, key)
 
     def _fire_timers(self) -> None:
-        timers, judged_at = self._timers, self._judged_at
-        while timers and timers[0][0] <= judged_at:
-            due, key = heappop(timers)
-            self.timer_changes.append((False, due, key))
+        timers, judged_at = self.timers, self._judged_at
+        while True:
+            timer = timers.take_off(judged_at)
+            if timer is None:
+                return
+            due, key = timer
             lead = self._find(key)
             if lead is None or lead.wake != due:
                 continue  # an earlier timer has taken this one's place

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.partition import EngineFault, LogPartition
 from scorer.domain.state import PartitionState, decode_state, encode_state
+from scorer.domain.timers import FOREVER, Timer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ class Machine:
         self._store: dict[bytes, bytes] = {}
         self._cut_state = encode_state(PartitionState())
         self._cut_rules: dict[int, bytes] = {}
-        self._partition = self._open(PartitionState(), {})
+        self._partition = LogPartition(PartitionState(), {}, self._load)
         self.faults: list[int] = []
         """Offsets at which our own code failed."""
 
@@ -75,8 +76,9 @@ class Machine:
         for key in sorted(self._store):
             yield key.decode(), decode_lead(self._store[key])
 
-    def _open(self, state: PartitionState, rules: dict[int, bytes]) -> LogPartition:
-        return LogPartition(state, rules, self._load)
+    def _load_timers(self, since: int) -> tuple[list[Timer], int]:
+        wakes = ((decode_lead(encoded).wake, key) for key, encoded in self._store.items())
+        return [(wake, key) for wake, key in wakes if wake >= max(since, 1)], FOREVER
 
     def _load(self, key: bytes) -> Lead | None:
         encoded = self._store.get(key)
@@ -87,7 +89,7 @@ class Machine:
         for key, lead in partition.dirty.items():
             store[key] = encode_lead(lead)
         partition.dirty = {}
-        partition.timer_changes.clear()
+        partition.timers.changes.clear()
         if len(partition.leads) > self._cache:
             partition.leads.clear()
         self._cut_state = encode_state(partition.state)
@@ -95,9 +97,8 @@ class Machine:
 
     def _restore(self) -> None:
         """Back to the last cut: after a fault the memory is undefined."""
-        self._partition = self._open(decode_state(self._cut_state), dict(self._cut_rules))
-        wakes = ((decode_lead(encoded).wake, key) for key, encoded in self._store.items())
-        self._partition.restore_timers((wake, key) for wake, key in wakes if wake)
+        state, rules = decode_state(self._cut_state), dict(self._cut_rules)
+        self._partition = LogPartition(state, rules, self._load, self._load_timers)
 
     def _sweep(self) -> None:
         """Take every lead past rule changes and imports at once; the worker does it bit by bit."""

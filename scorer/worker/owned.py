@@ -28,6 +28,8 @@ class Reading(Protocol):
 class Limits:
     cache_leads: int = 100_000
     """Decoded leads kept per partition and generation of the cache."""
+    near_timers: int = 16_000
+    """Timers kept in memory per partition, up to twice as many; the others are on disk."""
     unsaved_leads: int = 100_000
     """Changed leads in memory, over all partitions, beyond which nothing more is fetched."""
     overlap: int = 4

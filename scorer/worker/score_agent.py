@@ -76,7 +76,8 @@ class ScoreAgent:
         for number in set(self._owned) - wanted:
             await self._give_up(number)
         for number in wanted - set(self._owned):
-            partition = ScorePartition(number, Store(self._open_disk(number)), self._limits.cache_leads)
+            store, limits = Store(self._open_disk(number)), self._limits
+            partition = ScorePartition(number, store, limits.cache_leads, limits.near_timers)
             outbox = Outbox(self._kafka, number, self._dead_letter_partitions)
             self._owned[number] = Owned(partition, outbox)
         partitions = {number: owned.partition for number, owned in self._owned.items()}

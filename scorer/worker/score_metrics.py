@@ -44,6 +44,6 @@ class PartitionMetrics:
             self._last[name] = value
         self._position.set(machine.state.position)
         self._clock.set(machine.state.clock / 1000)
-        self._timers.set(machine.timer_count)
+        self._timers.set(len(machine.timers))
         self._cached.set(cached)
         self._unswept.set(machine.unswept is not None)

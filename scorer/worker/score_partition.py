@@ -15,6 +15,7 @@ from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.outcomes import Outcome, score_view
 from scorer.domain.partition import Dead, LogPartition, Message
 from scorer.domain.state import PartitionState, decode_state, encode_state
+from scorer.domain.timers import Timer, page
 from scorer.worker.cut import CUT, STAMP_BYTES, Cut, encode_cut, rules_key, stamp
 from scorer.worker.store import Store
 
@@ -36,11 +37,13 @@ class Taken(NamedTuple):
 
 
 class ScorePartition:
-    def __init__(self, number: int, store: Store, cache_leads: int) -> None:
+    def __init__(self, number: int, store: Store, cache_leads: int, near_timers: int) -> None:
         self.number = number
         self.store = store
         self.cache_leads = cache_leads
         """Decoded leads kept per generation of the cache; there are two."""
+        self.near_timers = near_timers
+        """Timers kept in memory: up to twice as many."""
         self.epoch = 0
         self.log = b""
         """Kafka's id of the lead log."""
@@ -51,6 +54,7 @@ class ScorePartition:
         self.machine = LogPartition(PartitionState(), {}, self._load)
         self._older: dict[bytes, Lead] = {}
         self._pending: dict[bytes, bytes] = {}
+        self._pending_timers: list[tuple[bool, int, bytes]] = []
         self._rules_stored: set[int] = set()
         self._rules_dropped: set[int] = set()
         self._faults: set[int] = set()
@@ -66,17 +70,16 @@ class ScorePartition:
         self._faults = {offset for offset in self._faults if offset >= cut.position}
         state.skip = sorted({*state.skip, *self._faults})
         rule_sets = self.store.rule_sets()
-        self._older, self._pending = {}, {}
+        self._older, self._pending, self._pending_timers = {}, {}, []
         self._rules_stored, self._rules_dropped = set(rule_sets), set()
         self._milestone_stored, self._position_stored = state.milestone, -1
-        self.machine = LogPartition(state, rule_sets, self._load)
-        self.machine.restore_timers(self.store.timers())
+        self.machine = LogPartition(state, rule_sets, self._load, self._load_timers)
         self.stopped = ""
 
     def drop(self) -> None:
         """Forget what memory holds; the store stands at the last cut."""
         self.running = False
-        self._older, self._pending = {}, {}
+        self._older, self._pending, self._pending_timers = {}, {}, []
         self.machine = LogPartition(PartitionState(), {}, self._load)
 
     def fault(self, offset: int) -> None:
@@ -98,6 +101,12 @@ class ScorePartition:
             if raw is not None:
                 lead = decode_lead(memoryview(raw)[STAMP_BYTES:])
         return lead
+
+    def _load_timers(self, since: int) -> tuple[list[Timer], int]:
+        near, horizon = page(self.store.timers(since), self.near_timers)
+        # Some of these may be on disk by now. Whoever comes twice does nothing the second time.
+        near += [(due, key) for queued, due, key in self._pending_timers if queued and since <= due < horizon]
+        return near, horizon
 
     def trim(self) -> None:
         """Between two calls of the machine: keep the cache within its bound.
@@ -193,7 +202,7 @@ class ScorePartition:
         machine = self.machine
         self._swept = False
         dirty, machine.dirty = machine.dirty, {}
-        changes, machine.timer_changes = machine.timer_changes, []
+        changes, machine.timers.changes = machine.timers.changes, []
         timers = [
             (queued, due, key)
             for queued, due, key in changes
@@ -208,7 +217,7 @@ class ScorePartition:
             leads[key] = stamp(lead.wake, lead.fence) + encode_lead(lead)
             if lead.milestone == milestone:  # else its sums are the old rules'; it will be swept
                 views.append((key, score_view(rules, key.decode(), lead)))
-        self._pending = leads
+        self._pending, self._pending_timers = leads, timers
         # What is still to be passed over is this process's experience: another, perhaps mended, has its own.
         skip, state.skip = state.skip, []
         cut = Cut(self.epoch, state.position, self.log, encode_state(state))
@@ -229,7 +238,8 @@ class ScorePartition:
 
     def settle(self, taken: Taken) -> None:
         """The cut is durable: in the changelog and in the store."""
-        self._pending = {}
+        self._pending, self._pending_timers = {}, []
+        self.machine.timers.trim(self.near_timers)
         self._milestone_stored, self._position_stored = taken.milestone, taken.position
         self._faults = {offset for offset in self._faults if offset >= taken.position}
 

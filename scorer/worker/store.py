@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Final
 
+from scorer.domain.timers import Timer
 from scorer.worker.cut import RULES, SYSTEM, epoch_of, read_stamp, rules_version
 from scorer.worker.ports import Batch, Header, Incoming, KeyValue
 from scorer.worker.store_meta import Meta, decode_meta, encode_meta
@@ -74,10 +75,10 @@ class Store:
         """All leads with their stamps."""
         return ((key, value) for key, value in self._under(_STATE, b"") if key[:1] != SYSTEM)
 
-    def timers(self) -> Iterator[tuple[int, bytes]]:
-        """(due in ms, lead key), earliest first. Some may be of the past: a newer one took their place."""
+    def timers(self, since: int = 0) -> Iterator[Timer]:
+        """Those due at ``since`` (ms) or later, earliest first."""
         size = 1 + _DUE_BYTES
-        for key in self._disk.keys(_TIMER):
+        for key in self._disk.keys(_TIMER + _due.pack(since)):
             if key[:1] != _TIMER:
                 return
             yield _due.unpack_from(key, 1)[0], key[size:]

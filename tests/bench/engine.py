@@ -125,7 +125,7 @@ def _cut(partition: LogPartition, store: dict[bytes, bytes]) -> None:
         store[key] = encode_lead(lead)
     encode_state(partition.state)
     partition.outcomes.clear()
-    partition.timer_changes.clear()
+    partition.timers.changes.clear()
 
 
 def measure(figure: str, model: m.Model, *, events: int = EVENTS, runs: int = RUNS) -> None:

@@ -14,6 +14,7 @@ from scorer.domain.outcomes import score_view
 from scorer.domain.partition import LogPartition
 from scorer.domain.record import Clock, Rules, encode_record
 from scorer.domain.state import PartitionState, decode_state, encode_state
+from scorer.domain.timers import Timer, page
 from tests.reference.log import About, Entry, InForce, ReadThrough
 from tests.reference.told import Told, read
 
@@ -78,9 +79,9 @@ class Machine:
         for key, lead in partition.dirty.items():
             self.store[key] = encode_lead(lead)
         partition.dirty = {}
-        for queued, due, key in partition.timer_changes:
+        for queued, due, key in partition.timers.changes:
             (self.timers.add if queued else self.timers.discard)((due, key))
-        partition.timer_changes = []
+        partition.timers.changes = []
         self.told += [outcome.value for outcome in partition.outcomes]
         self.outcomes += [read(outcome.value) for outcome in partition.outcomes]
         partition.outcomes = []
@@ -88,8 +89,7 @@ class Machine:
     def restart(self) -> None:
         """From the bytes alone."""
         state = decode_state(encode_state(self.partition.state))
-        self.partition = LogPartition(state, dict(self.partition.rule_sets), self._load)
-        self.partition.restore_timers(sorted(self.timers))
+        self.partition = LogPartition(state, dict(self.partition.rule_sets), self._load, self._load_timers)
 
     def sweep(self) -> Machine:
         """Take every lead past every milestone."""
@@ -113,6 +113,9 @@ class Machine:
         found = self.partition.get(lead.encode())
         assert found is not None
         return score_view(self.partition.rules, lead, found)
+
+    def _load_timers(self, since: int) -> tuple[list[Timer], int]:
+        return page((timer for timer in sorted(self.timers) if timer[0] >= since), most=2)
 
     def _load(self, key: bytes) -> Lead | None:
         encoded = self.store.get(key)

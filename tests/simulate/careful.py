@@ -87,4 +87,4 @@ class CarefulPass:
             past.positions.append(position)
             past.told.append(len(self.told.get(key, ())))
         machine.dirty, machine.outcomes, machine.dead = {}, [], []
-        machine.timer_changes = []
+        machine.timers.changes = []

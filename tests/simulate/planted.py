@@ -15,6 +15,7 @@ from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.outcomes import Outcome
 from scorer.domain.partition import Dead, LogPartition
 from scorer.domain.state import decode_state
+from scorer.domain.timers import FOREVER, Timer, Timers, page
 from scorer.worker import (
     checkpoint,
     door_clock,
@@ -26,6 +27,7 @@ from scorer.worker import (
     takeover,
 )
 from scorer.worker.ports import Bounds, Incoming
+from scorer.worker.score_partition import ScorePartition
 from scorer.worker.store_meta import Meta
 from scorer.worker.supervise import CannotContinue
 from tests.simulate.loop import LIFE
@@ -259,6 +261,31 @@ def timers_not_restored() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def timers_under_way_overlooked() -> Iterator[None]:
+    """Timers are read from disk while newer ones are still on their way there."""
+
+    def load(self: ScorePartition, since: int) -> tuple[list[Timer], int]:
+        return page(self.store.timers(since), self.near_timers)
+
+    with _patched(ScorePartition, "_load_timers", load):
+        yield
+
+
+@contextmanager
+def later_timers_dropped() -> Iterator[None]:
+    """What is beyond memory's bound counts as read already."""
+    trim = Timers.trim
+
+    def forget(self: Timers, most: int) -> None:
+        trim(self, most)
+        if self._horizon:
+            self._horizon = FOREVER
+
+    with _patched(Timers, "trim", forget):
+        yield
+
+
 # -- intake ---------------------------------------------------------------------------------------
 
 
@@ -336,6 +363,8 @@ BUGS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         store_ahead_of_changelog,
         epoch_ignored,
         timers_not_restored,
+        timers_under_way_overlooked,
+        later_timers_dropped,
         coordinates_forgotten,
         beginning_forgotten,
         commit_before_append,

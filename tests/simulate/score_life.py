@@ -47,6 +47,7 @@ class ScoreLife(Life):
             dead_letter_partitions=DEAD_LETTER_PARTITIONS,
             limits=Limits(
                 cache_leads=rng.choice((1, 4, 1_000)),
+                near_timers=rng.choice((1, 3, 1_000)),
                 overlap=rng.choice((1, 2)),
                 spread=rng.choice((0.0, 0.5)),
                 unsaved_leads=rng.choice((6, 1_000)),

@@ -146,7 +146,7 @@ def test_what_a_restore_wrote_is_safe_before_what_follows(tmp_path: Path) -> Non
 
 
 def test_a_database_keeps_to_our_options_when_it_is_opened_again(tmp_path: Path) -> None:
-    """Those it was made with must not win: the cache and the buffers are shared by all, as long as they run."""
+    """Those it was made with must not win: cache and buffers are shared by all that are open."""
 
     def options() -> str:
         newest = max((tmp_path / "0").glob("OPTIONS-*"), key=lambda path: int(path.name.split("-")[1]))
