@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from scorer.broker import Broker
@@ -46,8 +47,10 @@ def workload_of(facts: int) -> Iterator[Event]:
 
 
 def make(stream: Iterator[Event], facts: int, doors: Sequence[Door]) -> Input:
-    """The log of a stream: so many facts, closed by a clock record, and the tails."""
-    closing = encode_record(Clock(clock.pack({door.number: CLOSING + GRACE_MS for door in doors})))
+    """The log of a stream: so many facts between two clock records, and the tails."""
+    first = next(stream)
+    # The worker knows what was seen before the clock began until a day after it did; the peers need not.
+    opening, closing = _read_through(first.at, doors), _read_through(CLOSING + GRACE_MS, doors)
     pieces: list[list[Entry]] = [[] for _ in range(1 + TAILS)]
     offsets = [CONTROL] * PARTITIONS
     seen = piece = 0
@@ -60,7 +63,8 @@ def make(stream: Iterator[Event], facts: int, doors: Sequence[Door]) -> Input:
         for partition in range(PARTITIONS):
             put(partition, None, value)
 
-    for entry in workload.log(stream, partitions=PARTITIONS, doors=doors):
+    everywhere(opening)
+    for entry in workload.log(chain((first,), stream), partitions=PARTITIONS, doors=doors):
         if piece < TAILS and seen == facts + piece * TAIL:
             if not piece:
                 everywhere(closing)
@@ -69,6 +73,11 @@ def make(stream: Iterator[Event], facts: int, doors: Sequence[Door]) -> Input:
         put(entry.partition, entry.key, entry.value)
         seen += entry.key is not None
     return Input(pieces[0], pieces[1:], facts)
+
+
+def _read_through(at: int, doors: Sequence[Door]) -> bytes:
+    """A clock record: every door has been read through an instant (ms)."""
+    return encode_record(Clock(clock.pack({door.number: at for door in doors})))
 
 
 class Round:
