@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dev": ("scorer.cli.dev", "A real Kafka for development."),
     "topics": ("scorer.cli.topics", "Create and check the topics."),
     "rules": ("scorer.cli.rules", "Check a rule file and put it in force."),
+    "test": ("scorer.cli.test", "Run the tests of rule files."),
     "worker": ("scorer.cli.worker", "Score: read the doors, keep the scores, emit outcomes."),
     "import": ("scorer.cli.import_", "Bring in history."),
     "log": ("scorer.cli.log", "Export the lead log."),

@@ -1,0 +1,194 @@
+"""Rules with one thing changed: a test suite that notices none of it does not hold the rule fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from scorer.domain.model import (
+    Absent,
+    All,
+    Award,
+    Compare,
+    Condition,
+    Decay,
+    FirstLater,
+    Fixed,
+    HalfLife,
+    Matcher,
+    Model,
+    Not,
+    PerPeriod,
+    PerUnit,
+    Points,
+    Recent,
+    Table,
+)
+from scorer.domain.model import Any as AnyOf
+from scorer.ruletests.running import number
+
+_OPPOSITE = {"at_least": "below", "at_most": "above", "above": "at_most", "below": "at_least"}
+_OPPOSITE |= {"exists": "missing", "missing": "exists"}
+_replace = msgspec.structs.replace
+
+
+class Mutant(NamedTuple):
+    what: str
+    """What was changed, as an author would say it."""
+    model: Model
+
+
+def mutants(model: Model) -> Iterator[Mutant]:
+    """Every model that differs in one number, window, operator, limit or fading."""
+    yield from _threshold(model)
+    for field, each in (
+        ("awards", _award),
+        ("standings", _standing),
+        ("segments", _conditional),
+        ("disqualifications", _conditional),
+        ("bands", _conditional),
+    ):
+        items: tuple[Any, ...] = getattr(model, field)
+        for place, item in enumerate(items):
+            for what, changed in each(item):
+                one = (*items[:place], changed, *items[place + 1 :])
+                yield Mutant(f"{_name(item)}: {what}", _replace(model, **{field: one}))
+    for place, score in enumerate(model.scores):
+        for what, changed in _bounds(score):
+            scores = (*model.scores[:place], changed, *model.scores[place + 1 :])
+            yield Mutant(f"score {score.name}: {what}", _replace(model, scores=scores))
+    for what, changed in _bounds(model):
+        yield Mutant(f"total: {what}", changed)
+
+
+def _name(item: Any) -> str:
+    return str(item.id if hasattr(item, "id") else item.name)
+
+
+def _threshold(model: Model) -> Iterator[Mutant]:
+    threshold = model.threshold
+    for field, by in (("enter", 1), ("exit", -1)):
+        before = getattr(threshold, field)
+        changed = _replace(threshold, **{field: before + by})
+        what = _from_to(field, before, before + by)
+        yield Mutant(f"qualify: {what}", _replace(model, threshold=changed))
+
+
+def _bounds(item: Any) -> Iterator[tuple[str, Any]]:
+    for field in ("cap", "floor"):
+        if getattr(item, field) is not None:
+            yield f"without its {field}", _replace(item, **{field: None})
+    if getattr(item, "weight", None) is not None:
+        yield _from_to("weight", item.weight, item.weight + 1), _replace(item, weight=item.weight + 1)
+
+
+def _award(award: Award) -> Iterator[tuple[str, Award]]:
+    for what, points in _points(award.points):
+        yield what, _replace(award, points=points)
+    for what, matcher in _matcher(award.on):
+        yield what, _replace(award, on=matcher)
+    if award.limit is not None:
+        yield "without its limit", _replace(award, limit=None)
+    if isinstance(award.limit, PerPeriod):
+        limit = _replace(award.limit, times=award.limit.times + 1)
+        yield _from_to("limit", award.limit.times, limit.times), _replace(award, limit=limit)
+    if award.cap is not None:
+        yield "without its cap", _replace(award, cap=None)
+    if award.decay is not None:
+        yield "without fading", _replace(award, decay=None)
+        yield "fading twice as fast", _replace(award, decay=_faster(award.decay))
+
+
+def _faster(decay: Decay) -> Decay:
+    if isinstance(decay, HalfLife):
+        return HalfLife(max(decay.ms // 2, 1))
+    return _replace(decay, share=min(decay.share * 2, 1.0) if decay.share < 1 else decay.share / 2)
+
+
+def _points(points: Points) -> Iterator[tuple[str, Points]]:
+    if isinstance(points, Fixed | PerUnit):
+        yield _from_to("points", points.points, points.points + 1), _replace(points, points=points.points + 1)
+    elif isinstance(points, FirstLater):
+        yield _from_to("first", points.first, points.first + 1), _replace(points, first=points.first + 1)
+        yield _from_to("later", points.later, points.later + 1), _replace(points, later=points.later + 1)
+    elif isinstance(points, Table):
+        for place, (value, worth) in enumerate(points.rows):
+            rows = (*points.rows[:place], (value, worth + 1), *points.rows[place + 1 :])
+            yield _from_to(f"points for {value}", worth, worth + 1), _replace(points, rows=rows)
+        if points.otherwise is not None:
+            other = points.otherwise
+            yield _from_to("points otherwise", other, other + 1), _replace(points, otherwise=other + 1)
+
+
+def _standing(item: Any) -> Iterator[tuple[str, Any]]:
+    yield _from_to("points", item.points, item.points + 1), _replace(item, points=item.points + 1)
+    yield from _conditional(item)
+
+
+def _conditional(item: Any) -> Iterator[tuple[str, Any]]:
+    for what, when in _condition(item.when):
+        yield what, _replace(item, when=when)
+
+
+def _matcher(matcher: Matcher) -> Iterator[tuple[str, Matcher]]:
+    if len(matcher.types) > 1:
+        for kind in matcher.types:
+            types = tuple(one for one in matcher.types if one != kind)
+            yield f"not for {kind}", _replace(matcher, types=types)
+    if matcher.where is not None:
+        for what, where in _condition(matcher.where):
+            yield what, _replace(matcher, where=where)
+
+
+def _condition(condition: Condition) -> Iterator[tuple[str, Condition]]:
+    if isinstance(condition, Compare):
+        yield from _compare(condition)
+    elif isinstance(condition, All | AnyOf | Not):
+        yield from _group(condition)
+    elif isinstance(condition, Recent):
+        yield from _window(condition)
+        more = _replace(condition, count=condition.count + 1)
+        yield _from_to("at least", condition.count, more.count), more
+    elif isinstance(condition, Absent):
+        yield from _window(condition)
+
+
+def _compare(compare: Compare) -> Iterator[tuple[str, Condition]]:
+    where = compare.field
+    if compare.op in _OPPOSITE:
+        turned = compare.op.replace("_", " ")
+        opposite = _OPPOSITE[compare.op]
+        yield f"{where}: {opposite.replace('_', ' ')} instead of {turned}", _replace(compare, op=opposite)
+    else:
+        yield f"{where}: the opposite", Not((compare,))
+    bound = compare.value[0] if len(compare.value) == 1 else None
+    if isinstance(bound, int | float) and compare.op in _OPPOSITE:
+        yield _from_to(where, bound, bound + 1), _replace(compare, value=(bound + 1,))
+    elif len(compare.value) > 1:
+        for place, one in enumerate(compare.value):
+            fewer = (*compare.value[:place], *compare.value[place + 1 :])
+            yield f"{where}: without {one}", _replace(compare, value=fewer)
+
+
+def _group(group: All | AnyOf | Not) -> Iterator[tuple[str, Condition]]:
+    if isinstance(group, All | AnyOf) and len(group.items) > 1:
+        other: Callable[..., Condition] = AnyOf if isinstance(group, All) else All
+        words = ("any", "all") if isinstance(group, All) else ("all", "any")
+        yield f"{words[0]} instead of {words[1]}", other(group.items)
+    for place, item in enumerate(group.items):
+        for what, changed in _condition(item):
+            items = (*group.items[:place], changed, *group.items[place + 1 :])
+            yield what, _replace(group, items=items)
+
+
+def _window(condition: Recent | Absent) -> Iterator[tuple[str, Condition]]:
+    yield "a window twice as long", _replace(condition, window=condition.window * 2)
+    yield "a window half as long", _replace(condition, window=max(condition.window // 2, 1))
+    for what, matcher in _matcher(condition.matcher):
+        yield what, _replace(condition, matcher=matcher)
+
+
+def _from_to(what: str, before: float, after: float) -> str:
+    return f"{what} {number(after)} instead of {number(before)}"
