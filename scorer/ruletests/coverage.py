@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from scorer.domain.model import Model, encode_model
+from scorer.domain.model import Model, PerUnit, encode_model
 from scorer.domain.rules import build
 
 
@@ -32,7 +32,7 @@ def _parts(model: Model) -> dict[str, str]:
     parts: dict[str, str] = {}
     for grant in build(encode_model(model), 1).grants:
         for variant in grant.variants:
-            if len(grant.variants) == 1:
+            if len(grant.variants) == 1 or isinstance(grant.award.points, PerUnit):
                 parts[grant.award.id] = grant.award.id
             elif variant.points:  # a branch without points leaves no line in a ledger
                 parts[f"{grant.award.id}\0{variant.label}"] = f"{grant.award.id}: {variant.label}"
