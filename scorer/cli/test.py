@@ -140,19 +140,16 @@ def _coverage(read: Sequence[_Read], results: Sequence[Sequence[Result]], most: 
 
 
 def _mutate(read: Sequence[_Read], most: int | None) -> None:
-    from scorer.ruletests.mutation import mutants
-    from scorer.ruletests.running import run
+    from scorer.ruletests.mutation import mutants, noticed
 
     for rules in dict.fromkeys(one.rules for one in read):
         tests = [test for one in read if one.rules == rules for test in one.suite.tests]
         model = next(one.model for one in read if one.rules == rules)
         changes = list(mutants(model))
         with click.progressbar(changes, label=f"{rules}: changing", show_pos=True) as bar:
-            unnoticed = [
-                change.what for change in bar if not any(run(test, change.model).failures for test in tests)
-            ]
-        noticed = len(changes) - len(unnoticed)
-        click.echo(f"{rules}: {noticed} of {len(changes)} changes noticed ({noticed / len(changes):.0%})")
+            unnoticed = [change.what for change in bar if not noticed(change, tests)]
+        caught = len(changes) - len(unnoticed)
+        click.echo(f"{rules}: {caught} of {len(changes)} changes noticed ({caught / len(changes):.0%})")
         _name(unnoticed, "not noticed", most)
 
 

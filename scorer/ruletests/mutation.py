@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,7 +27,8 @@ from scorer.domain.model import (
     Table,
 )
 from scorer.domain.model import Any as AnyOf
-from scorer.ruletests.running import number
+from scorer.ruletests.running import number, run
+from scorer.ruletests.story import Test
 
 _OPPOSITE = {"at_least": "below", "at_most": "above", "above": "at_most", "below": "at_least"}
 _OPPOSITE |= {"exists": "missing", "missing": "exists"}
@@ -38,6 +39,11 @@ class Mutant(NamedTuple):
     what: str
     """What was changed, as an author would say it."""
     model: Model
+
+
+def noticed(mutant: Mutant, tests: Iterable[Test]) -> bool:
+    """Whether one of the tests fails by these rules."""
+    return any(run(test, mutant.model).failures for test in tests)
 
 
 def mutants(model: Model) -> Iterator[Mutant]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import demo, engine, latency, poison, restore, worker
+from tests.bench import demo, engine, latency, poison, restore, rule_tests, worker
 from tests.bench.figures import tell
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "latency_p50_ms": latency.figures,
     "restore_leads_per_s": restore.figures,
     "rss_mb_5m_leads": restore.many,
+    "rule_mutants_caught_ratio": rule_tests.mutants_caught,
     "demo_first_qualified_s": demo.first_qualified,
 }
 
