@@ -36,6 +36,7 @@ HINTS = {
     "engagement": "write it under `rules`: `rules: {engagement: [...]}`",
     "disqualification": "write `disqualify`",
     "bands": "write `temperature`",
+    "tests": "a file of rule tests is run with `scorer test FILE`",
 }
 LARGEST_MODEL = 900_000
 """Bytes of a compiled file: it has to fit into one record of the rules topic."""
