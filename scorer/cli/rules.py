@@ -1,4 +1,4 @@
-"""``scorer rules``: check a rule file, show what it says, put it in force."""
+"""``scorer rules``: show what a rule file says, put it in force."""
 
 from __future__ import annotations
 
@@ -29,32 +29,7 @@ class _Rules(click.Group):
 
 @click.group(cls=_Rules)
 def command() -> None:
-    """The rule file: check it, show it, put it in force. docs/rules.md describes the language."""
-
-
-@command.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
-def check(files: tuple[Path, ...]) -> int:
-    """Show every mistake of a rule file at once, with its line and how to mend it.
-
-    Nothing is changed and nothing else is needed. The exit code is 2 if there is a mistake, 0 if there
-    are only warnings or nothing at all.
-    """
-    from scorer.rulefile import load
-    from scorer.rulefile.shown import summary
-
-    faulty = False
-    for file in files:
-        loaded = load(file)
-        for diagnostic in loaded.diagnostics:
-            click.echo(diagnostic.render() + "\n", err=True)
-        if loaded.model is None:
-            faulty = True
-            mistakes = sum(one.severity == "error" for one in loaded.diagnostics)
-            click.echo(f"{file}: {mistakes} mistake{'s' if mistakes != 1 else ''}", err=True)
-        else:
-            click.echo(f"{file}: {summary(loaded.model)}")
-    return 2 if faulty else 0
+    """The rule file: show it, put it in force. docs/rules.md describes the language."""
 
 
 @command.command()
