@@ -44,6 +44,7 @@ class Worker:
         self.process: subprocess.Popen[bytes] | None = None
         self._settings = settings
         self._static = static
+        self._silent = 0  # size of the log when the process was started
         folder.mkdir(parents=True)
 
     @property
@@ -68,6 +69,7 @@ class Worker:
         if self._static:
             environment["SCORER_INSTANCE"] = self.name
         with self.log.open("ab") as log:
+            self._silent = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.storm.worker", str(self.orders), *arguments],
                 env=environment,
@@ -91,8 +93,10 @@ class Worker:
             return
         process.terminate()
         code = process.wait(STOP_TIMEOUT)
-        # Told to stop while it is ending with a reason of its own, it may end by that.
-        if code not in {0, FATAL_EXIT, -signal.SIGKILL}:
+        # Told to stop while it is ending with a reason of its own, it may end by that; told so while Python
+        # is still starting, by the signal.
+        starting = self.log.stat().st_size == self._silent
+        if code not in {0, FATAL_EXIT, -signal.SIGKILL} and not (starting and code == -signal.SIGTERM):
             raise RuntimeError(f"{self.name} ended with {code} when it was stopped: {self.last_words()}")
 
     def wipe(self) -> None:
