@@ -19,7 +19,6 @@ MISTAKES = 2
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 """A name, not an address that anything is read from."""
 SARIF_RULE = "rule-file"
-_LEVELS = {"error": "error", "warning": "warning"}
 
 
 class _Checked(NamedTuple):
@@ -86,12 +85,13 @@ def _check(path: Path) -> _Checked:
 
 
 def _for_people(checked: Sequence[_Checked]) -> None:
+    from scorer.rulefile import mistakes
+
     for one in checked:
         for diagnostic in one.diagnostics:
             click.echo(diagnostic.render() + "\n", err=True)
         if one.summary is None:
-            mistakes = sum(diagnostic.severity == "error" for diagnostic in one.diagnostics)
-            click.echo(f"{one.path}: {mistakes} mistake{'s' if mistakes != 1 else ''}", err=True)
+            click.echo(f"{one.path}: {mistakes(one.diagnostics)}", err=True)
         else:
             click.echo(f"{one.path}: {one.summary}")
 
@@ -122,7 +122,7 @@ def _sarif_result(diagnostic: Diagnostic) -> dict[str, Any]:
     place = {"artifactLocation": {"uri": Path(diagnostic.file).as_posix()}, "region": region}
     return {
         "ruleId": SARIF_RULE,
-        "level": _LEVELS[diagnostic.severity],
+        "level": diagnostic.severity,
         "message": {"text": text},
         "locations": [{"physicalLocation": place}],
     }

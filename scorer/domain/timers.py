@@ -65,9 +65,14 @@ class Timers:
         if self._load is None:
             raise RuntimeError("a timer can't be due that late")
         near, horizon = self._load(since)
-        near += [(due, key) for queued, due, key in self.changes if queued and since <= due < horizon]
+        near += queued_between(self.changes, since, horizon)
         heapify(near)
         self._near, self._horizon = near, horizon
+
+
+def queued_between(changes: Iterable[tuple[bool, int, bytes]], since: int, horizon: int) -> list[Timer]:
+    """Those that ``changes`` (as in ``Timers``) queue, due from ``since`` to before ``horizon``."""
+    return [(due, key) for queued, due, key in changes if queued and since <= due < horizon]
 
 
 def page(timers: Iterable[Timer], most: int) -> tuple[list[Timer], int]:

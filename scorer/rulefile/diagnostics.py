@@ -59,7 +59,7 @@ class Report:
 
     def __init__(self, file: str, lines: list[str]) -> None:
         self._file = file
-        self._lines = lines
+        self.lines = lines
         self._found: dict[tuple[int, int, str], Diagnostic] = {}
         self.errors = 0
         self.damaged: set[int] = set()
@@ -79,7 +79,7 @@ class Report:
 
     def may_be_named(self, name: str) -> bool:
         """``name`` occurs in a line that was left out: it may well be defined there."""
-        return any(name in self._lines[line - 1] for line in self.damaged)
+        return any(name in self.lines[line - 1] for line in self.damaged)
 
     def _add(self, place: Place, severity: Severity, message: str, hint: str | None) -> None:
         line, column, length = place
@@ -89,7 +89,7 @@ class Report:
         if len(self._found) >= ENOUGH:
             raise TooManyError
         self.errors += severity == "error"
-        source = self._lines[line - 1] if line <= len(self._lines) else ""
+        source = self.lines[line - 1] if line <= len(self.lines) else ""
         self._found[key] = Diagnostic(
             file=self._file,
             line=line,

@@ -28,7 +28,7 @@ _ONCE_PER = re.compile(r"once per (.+)")
 _DASHES = "\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}"
 
 DAY = 86_400_000
-_UNITS = {
+UNITS = {
     "ms": 1,
     "s": 1_000,
     "second": 1_000,
@@ -108,19 +108,19 @@ def _duration(report: Report, node: Node, value: str) -> int | None:
         hint = "did you mean `minutes`?" if unit else _UNITS_HINT
         report.error(node.place, f"`{_short(value)}` has no clear unit", hint)
         return None
-    singular = _SHORT.get(unit) or (unit if unit in _UNITS else unit.removesuffix("s"))
+    singular = _SHORT.get(unit) or (unit if unit in UNITS else unit.removesuffix("s"))
     if singular in _UNEVEN:
         days = _UNEVEN[singular] * amount
         message = f"{singular}s differ in length"
         report.error(node.place, message, f"write days: `{days.normalize():f} days`")
         return None
-    if singular not in _UNITS:
+    if singular not in UNITS:
         report.error(node.place, f"unknown unit `{match[2]}`", did_you_mean(singular + "s", _PLURALS))
         return None
     if amount <= 0:
         report.error(node.place, "a duration is more than nothing", "write it without a minus sign")
         return None
-    result = amount * _UNITS[singular]
+    result = amount * UNITS[singular]
     if result > _LONGEST or result != int(result):
         report.error(node.place, "a duration is a whole number of ms, and at most 10,000 days")
         return None

@@ -11,10 +11,7 @@ from typing import NamedTuple
 
 from scorer.errors import UserError
 from scorer.rulefile import Diagnostic
-from scorer.rulefile.diagnostics import Place, Report, TooManyError
-from scorer.rulefile.draft import LARGEST, decode, split
-from scorer.rulefile.nodes import Broken, Mapping, kind
-from scorer.rulefile.syntax import parse
+from scorer.rulefile.files import read, understand
 from scorer.ruletests.reading import read_suite
 from scorer.ruletests.story import Suite
 
@@ -50,12 +47,7 @@ def find(paths: list[Path]) -> list[Path]:
 
 def load(path: Path) -> Loaded:
     """Reads a file; raises ``UserError`` only if it can't be opened."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
-    return _read(data, str(path))
+    return _read(read(path), str(path))
 
 
 def loads(text: str, name: str = f"rules{ENDING}") -> Loaded:
@@ -64,28 +56,6 @@ def loads(text: str, name: str = f"rules{ENDING}") -> Loaded:
 
 
 def _read(data: bytes, name: str) -> Loaded:
-    text, problems = decode(data)
-    lines = split(text)
-    report = Report(name, lines)
-    suite = None
-    try:
-        for problem in problems:
-            report.error(*problem)
-        if text or not problems:
-            suite = _suite(report, lines)
-    except TooManyError:
-        pass
-    return Loaded(None if report.errors else suite, report.diagnostics(), lines)
-
-
-def _suite(report: Report, lines: list[str]) -> Suite | None:
-    root = parse(lines, report)
-    if isinstance(root, Mapping):
-        return read_suite(report, root)
-    hint = "begin with `rules: default.yaml`"
-    if root is None and not report.errors:
-        report.error(Place(1, 1), "the file is empty", hint)
-    elif root is not None and not isinstance(root, Broken):
-        message = f"a file of rule tests is written as `key: value` lines, but this is {kind(root)}"
-        report.error(root.place, message, hint)
-    return None
+    begin = "begin with `rules: default.yaml`"
+    suite, report = understand(data, name, read_suite, "a file of rule tests", begin)
+    return Loaded(None if report.errors else suite, report.diagnostics(), report.lines)

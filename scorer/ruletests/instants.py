@@ -10,12 +10,11 @@ from math import inf
 from scorer.rulefile.diagnostics import Report
 from scorer.rulefile.fields import single
 from scorer.rulefile.nodes import Node
+from scorer.rulefile.quantities import UNITS
 from scorer.ruletests.story import Amount
 
-_UNITS = {"s": 1_000, "second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
-_UNITS["week"] = 7 * _UNITS["day"]
 _PIECE = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))? ?([a-z]+)")
-_LATEST = 4_000 * _UNITS["day"]
+_LATEST = 4_000 * UNITS["day"]
 _EARLIEST_YEAR, _LATEST_YEAR = 1990, 2100
 _HINT = "a time since the story began: `start`, `90 minutes`, `3 days 4 hours`"
 
@@ -41,10 +40,10 @@ def span(report: Report, node: Node) -> tuple[int, int] | None:
         return None
     value = " ".join(text.value.casefold().replace(",", " ").replace(" and ", " ").split())
     if value == "start":
-        return 0, _UNITS["s"]
+        return 0, UNITS["s"]
     total, precision, end = Decimal(0), 0, 0
     for match in _PIECE.finditer(value):
-        unit = _UNITS.get(match[3] if match[3] == "s" else match[3].removesuffix("s"))
+        unit = UNITS.get(match[3] if match[3] == "s" else match[3].removesuffix("s"))
         if unit is None or value[end : match.start()].strip():
             break
         whole, decimals = match[1], match[2] or ""

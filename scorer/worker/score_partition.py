@@ -15,7 +15,7 @@ from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.outcomes import Outcome, score_view
 from scorer.domain.partition import Dead, LogPartition, Message
 from scorer.domain.state import PartitionState, decode_state, encode_state
-from scorer.domain.timers import Timer, page
+from scorer.domain.timers import Timer, page, queued_between
 from scorer.worker.cut import CUT, STAMP_BYTES, Cut, encode_cut, rules_key, stamp
 from scorer.worker.store import Store
 
@@ -105,8 +105,7 @@ class ScorePartition:
     def _load_timers(self, since: int) -> tuple[list[Timer], int]:
         near, horizon = page(self.store.timers(since), self.near_timers)
         # Some of these may be on disk by now. Whoever comes twice does nothing the second time.
-        near += [(due, key) for queued, due, key in self._pending_timers if queued and since <= due < horizon]
-        return near, horizon
+        return near + queued_between(self._pending_timers, since, horizon), horizon
 
     def trim(self) -> None:
         """Between two calls of the machine: keep the cache within its bound.
