@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorer.domain import model as m
-from scorer.domain.conditions import leaves
+from scorer.domain.conditions import leaves, matchers
 from scorer.domain.rules import build, slot
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def _conditions(old: RuleSet, new: RuleSet, result: Changes) -> None:
         ("standing points", old.model.standings, new.model.standings),
         ("disqualification", old.model.disqualifications, new.model.disqualifications),
         ("band", old.model.bands, new.model.bands),
+        ("stage rule", old.model.moves, new.model.moves),
+        ("follow-up", old.model.follow_ups, new.model.follow_ups),
     )
     for kind, before, after in kinds:
         held = {_name(item): item for item in before}
@@ -103,10 +105,8 @@ def _conditions(old: RuleSet, new: RuleSet, result: Changes) -> None:
 
 
 def _watches(item: Any) -> set[int]:
-    """The slots of what a segment, standing, disqualification or band watches."""
-    return {
-        slot("watch", leaf.matcher) for leaf in leaves(item.when) if isinstance(leaf, m.Recent | m.Absent)
-    }
+    """The slots of what the condition of a segment, a stage rule and the like watches."""
+    return {slot("watch", matcher) for leaf in leaves(item.when) for matcher in matchers(leaf)}
 
 
 def _settings(old: m.Model, new: m.Model) -> Iterator[str]:
@@ -117,11 +117,20 @@ def _settings(old: m.Model, new: m.Model) -> Iterator[str]:
             yield f"score {score.name}: new"
         else:
             yield from _fields(f"score {score.name}: ", former, score, ("weight", "cap", "floor"))
+            if (former.grades, former.lowest) != (score.grades, score.lowest):
+                yield f"score {score.name}: other grades"
     for name in scores:
         yield f"score {name}: removed"
-    yield from _fields("threshold: ", old.threshold, new.threshold, ("enter", "exit"))
+    bounds = ("enter", "exit", "dwell", "cooling_off", "cooling_period")
+    yield from _fields("threshold: ", old.threshold, new.threshold, bounds)
+    if (old.threshold.minimum, old.threshold.when) != (new.threshold.minimum, new.threshold.when):
+        yield "threshold: what else a lead needs to qualify"
+    if old.matrix != new.matrix:
+        yield "another matrix"
+    if old.holidays != new.holidays:
+        yield "other holidays"
     yield from _fields("total: ", old, new, ("cap", "floor"))
-    yield from _fields("", old, new, ("name", "time_zone", "grace", "coldest", "dedupe", "objects"))
+    yield from _fields("", old, new, ("name", "time_zone", "grace", "coldest", "staged", "dedupe", "objects"))
 
 
 def _fields(prefix: str, old: object, new: object, fields: Iterable[str]) -> Iterator[str]:

@@ -38,6 +38,22 @@ class Calendar:
         month = local.year * 12 + local.month - 1
         return month if unit == "month" else month // 3
 
+    def next_period(self, unit: str, at: int) -> int:
+        """The first instant (ms) after ``at`` that belongs to a later day, week, month or quarter."""
+        period = self.period(unit, at)
+        quarter = at // QUARTER_HOUR
+        high = 1
+        while self.period(unit, (quarter + high) * QUARTER_HOUR) == period:
+            high *= 2
+        low = high // 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.period(unit, (quarter + middle) * QUARTER_HOUR) == period:
+                low = middle
+            else:
+                high = middle
+        return (quarter + high) * QUARTER_HOUR
+
     def _day_of_quarter(self, quarter: int) -> int:
         local = datetime.fromtimestamp(quarter * 900, UTC).astimezone(self.zone)
         return local.date().toordinal() - EPOCH

@@ -10,8 +10,21 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any as Anything
 
+from scorer.domain.dates import instant_of
 from scorer.domain.lead import Lead, Slot
-from scorer.domain.model import Absent, All, Any, Compare, Condition, InSegment, Not, Recent
+from scorer.domain.model import (
+    Absent,
+    All,
+    Any,
+    Compare,
+    Condition,
+    Dated,
+    InSegment,
+    Matcher,
+    Not,
+    NotSince,
+    Recent,
+)
 
 Properties = dict[str, Anything]
 
@@ -232,6 +245,39 @@ class _Recent(LeadPredicate):
         return times is not None and len(times) >= self.count and times[-self.count] > at - self.window
 
 
+class _NotSince(LeadPredicate):
+    __slots__ = ("since", "slot", "wait")
+
+    def __init__(self, slot: Slot, since: Slot, wait: int) -> None:
+        self.slot = slot
+        self.since = since
+        self.wait = wait
+
+    def holds(self, lead: Lead, at: int) -> bool:
+        since = lead.newest.get(self.since)
+        if not since or at < since[-1] + self.wait:
+            return False
+        times = lead.newest.get(self.slot)
+        return not times or times[-1] <= since[-1]
+
+
+class _Dated(LeadPredicate):
+    __slots__ = ("field", "high", "low", "zone")
+
+    def __init__(self, node: Dated, zone: str) -> None:
+        self.field = node.field
+        self.low = node.low
+        self.high = node.high
+        self.zone = zone
+
+    def holds(self, lead: Lead, at: int) -> bool:
+        held = lead.attributes.get(self.field)
+        date = None if held is None else instant_of(held[1], self.zone)
+        if date is None:
+            return False
+        return (self.low is None or self.low <= date - at) and (self.high is None or date - at < self.high)
+
+
 class _InSegment(LeadPredicate):
     __slots__ = ("slot",)
 
@@ -262,17 +308,27 @@ class _LeadGroup(LeadPredicate):
 class LeadConditions:
     """Makes conditions on leads ready; ``slots`` name the watches and segments they refer to."""
 
-    def __init__(self, watch: Callable[[Recent | Absent], int], segment: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        watch: Callable[[Recent | Absent | NotSince, Matcher], int],
+        segment: Callable[[str], int],
+        zone: str,
+    ) -> None:
         self._watch = watch
         self._segment = segment
+        self._zone = zone
 
     def compile(self, node: Condition) -> LeadPredicate:
         if isinstance(node, Compare):
             return _OnAttribute(node.field, _test(node))
         if isinstance(node, Absent):
-            return _Absent(self._watch(node), node.window)
+            return _Absent(self._watch(node, node.matcher), node.window)
         if isinstance(node, Recent):
-            return _Recent(self._watch(node), node.count, node.window)
+            return _Recent(self._watch(node, node.matcher), node.count, node.window)
+        if isinstance(node, NotSince):
+            return _NotSince(self._watch(node, node.matcher), self._watch(node, node.since), node.wait)
+        if isinstance(node, Dated):
+            return _Dated(node, self._zone)
         if isinstance(node, InSegment):
             return _InSegment(self._segment(node.name))
         return _LeadGroup(tuple(self.compile(item) for item in node.items), *_deciding(node))
@@ -285,7 +341,14 @@ def absence_start(lead: Lead, slot: Slot) -> int:
     return max(times[-1], start) if times else start
 
 
-def leaves(node: Condition | None) -> Iterable[Compare | Recent | Absent | InSegment]:
+def matchers(leaf: Condition) -> tuple[Matcher, ...]:
+    """The activities that a leaf looks back at."""
+    if isinstance(leaf, NotSince):
+        return (leaf.matcher, leaf.since)
+    return (leaf.matcher,) if isinstance(leaf, Recent | Absent) else ()
+
+
+def leaves(node: Condition | None) -> Iterable[Compare | Recent | Absent | NotSince | Dated | InSegment]:
     """Every condition in a tree that is not made of others."""
     if isinstance(node, All | Any | Not):
         for item in node.items:

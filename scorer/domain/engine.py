@@ -14,11 +14,18 @@ from typing import Final
 
 from scorer.domain.conditions import Properties
 from scorer.domain.granting import grant, rebase, resum
-from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
-from scorer.domain.model import Disqualification
-from scorer.domain.outcomes import LEAD_DISQUALIFIED, LEAD_QUALIFIED, Outcome, outcome
-from scorer.domain.reading import above, below, total
-from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, TypeIndex, Watch
+from scorer.domain.lead import OPEN, QUALIFIED, SPENT, Lead
+from scorer.domain.outcomes import Outcome
+from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, TypeIndex, Watch, date_edge
+from scorer.domain.settling import (
+    UNKNOWN,
+    Moved,
+    adopt_stage,
+    level,
+    move_imported,
+    moves_on,
+    settle,
+)
 from scorer.domain.solve import next_crossing, next_edge, no_crossing_before, stays_low
 
 ATTRIBUTES: Final = 256
@@ -29,7 +36,9 @@ ATTRIBUTE_TEXT: Final = 1_024
 RAISED: Final = 1
 LOWERED: Final = 2
 TURNED: Final = 4
-"""What a change did: points added, points taken, a disqualification that came or went."""
+"""What a change did: points added, points taken, something else turned that a decision depends on."""
+NO_MOVES: Final[list[Moved]] = []
+"""In rules without stages."""
 
 
 def step(
@@ -55,21 +64,26 @@ def step(
     at = clock if clock > time else time  # noqa: FURB136
     at = judged_at if judged_at > at else at  # noqa: FURB136
     fresh = lead.fence < 0
-    before: float | None = None
+    before = UNKNOWN
     if fresh:
         _begin(rules, lead, at)
     elif 0 < lead.crossing <= at:
         # Time alone may have taken the total beyond a threshold by now; then it waits for its timer.
-        before = total(rules, lead, at)
+        before = level(rules, lead, at)
     lead.clock = at
     if judged_at > lead.judged:  # noqa: PLR1730
         lead.judged = judged_at
     affected: list[Judged] = [*rules.initial] if fresh else []
+    moves = NO_MOVES
+    if rules.moves:
+        moves = [] if index is None else moves_on(index, properties)
     change = 0 if index is None else _take_in(rules, lead, index, properties, time, affected)
     if affected:
-        change |= _judge(rules, lead, affected, lead.judged)
+        change |= _judge(rules, lead, affected, lead.judged, moves)
+    if moves:
+        change |= TURNED
     if change:
-        _conclude(rules, lead, key, change, before, out)
+        _conclude(rules, lead, key, change, before, moves, out)
     if fresh and rules.shortest_window:
         _schedule(lead, lead.since + rules.shortest_window)
     if 0 < lead.wake <= judged_at:
@@ -87,6 +101,8 @@ def step_imported(
     lead.touched = number
     if index is not None:
         _take_in(rules, lead, index, properties, time, [])
+        if index.moves:
+            move_imported(lead, moves_on(index, properties))
 
 
 def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outcome]) -> None:
@@ -97,14 +113,15 @@ def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outco
         turns, crosses = 0 < edge <= due, 0 < lead.crossing <= due
         # Beyond the clock nothing has been read yet: all that holds there is time's doing. Short of it,
         # only what an ending window turns is due now.
-        before = total(rules, lead, lead.clock) if due < lead.clock else None
+        before = level(rules, lead, lead.clock) if due < lead.clock else UNKNOWN
         lead.judged = max(lead.judged, due)
         if turns or crosses:
             lead.clock = max(lead.clock, due)
             _keep_landmark_near(rules, lead)
+            moves: list[Moved] = []
             if turns:
-                _judge(rules, lead, rules.timed, lead.judged)
-            _settle(rules, lead, key, "time", before, out)
+                _judge(rules, lead, rules.timed, lead.judged, moves)
+            settle(rules, lead, key, "time", before, moves, out)
             _look_ahead(rules, lead)
         else:
             # The window that was to end has moved on with the lead's activities.
@@ -117,8 +134,9 @@ def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str,
     lead.judged = max(lead.judged, judged_at)
     lead.touched = 0
     _keep_landmark_near(rules, lead)
-    _judge(rules, lead, rules.judged, lead.judged)
-    _settle(rules, lead, key, cause, None, out)
+    moves: list[Moved] = []
+    _judge(rules, lead, rules.judged, lead.judged, moves)
+    settle(rules, lead, key, cause, UNKNOWN, moves, out)
     _look_ahead(rules, lead)
 
 
@@ -144,6 +162,7 @@ def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> N
             # Nobody watched until now, so nobody can have been found inactive.
             starts[slot] = max(as_of, lead.since)
     lead.starts = starts or None
+    adopt_stage(rules, lead)
     resum(rules, lead)
 
 
@@ -178,18 +197,21 @@ def _step_in_import(
     """A live fact for a lead that an open import has changed: what the fact itself turns is evaluated."""
     at = max(lead.clock, time, judged_at)
     lead.judged = max(lead.judged, judged_at)
-    before = total(rules, lead, at)
+    before = level(rules, lead, at)
     held = [judged.when.holds(lead, lead.judged) for judged in rules.judged]
     lead.clock = at
-    change = 0 if index is None else _take_in(rules, lead, index, properties, time, [])
+    moves = [] if index is None else moves_on(index, properties)
+    change = TURNED if moves else 0
+    if index is not None:
+        change |= _take_in(rules, lead, index, properties, time, [])
     turned = [
         judged
         for judged, was in zip(rules.judged, held, strict=True)
         if judged.when.holds(lead, lead.judged) != was
     ]
-    change |= _judge(rules, lead, turned, lead.judged)
+    change |= _judge(rules, lead, turned, lead.judged, moves)
     if change:
-        _settle(rules, lead, key, "activity", before, out)
+        settle(rules, lead, key, "activity", before, moves, out)
 
 
 # -- taking a fact in --------------------------------------------------------------------------------
@@ -242,7 +264,7 @@ def _note(lead: Lead, watch: Watch, at: int) -> bool:
         if at <= last:
             return False
         times[0] = at
-        if judged - last < watch.shortest:
+        if judged - last < watch.shortest and not watch.always:
             return False  # every window was open, and is
         before = watch.truth([last], lead.watched_since(watch.slot), judged)
     else:
@@ -256,7 +278,7 @@ def _note(lead: Lead, watch: Watch, at: int) -> bool:
         if len(times) > watch.count:
             del times[0]
     start = lead.watched_since(watch.slot)
-    if watch.truth(times, start, judged) == before:
+    if watch.truth(times, start, judged) == before and not watch.always:
         return False
     _schedule(lead, watch.edge(times, start, judged))
     return bool(watch.judged)
@@ -279,13 +301,18 @@ def _update_attributes(
         entries = rules.by_attribute.get(name)
         if entries is not None:
             affected.extend(entries)
+    if rules.dated:
+        _schedule(lead, date_edge(rules, lead, lead.judged))
 
 
 # -- judging and deciding ----------------------------------------------------------------------------
 
 
-def _judge(rules: RuleSet, lead: Lead, entries: Sequence[Judged], at: int) -> int:
-    """Bring conditions up to date, in rule order, with the awards of segments entered or left."""
+def _judge(rules: RuleSet, lead: Lead, entries: Sequence[Judged], at: int, moves: list[Moved]) -> int:
+    """Bring conditions up to date, in rule order, with the awards of segments entered or left.
+
+    Adds the stage rules whose condition has come to hold.
+    """
     change = 0
     for entry in entries if len(entries) == 1 else sorted(set(entries), key=_order):
         holds = entry.when.holds(lead, at)
@@ -305,6 +332,9 @@ def _judge(rules: RuleSet, lead: Lead, entries: Sequence[Judged], at: int) -> in
             change |= _award(rules, lead, index.always, {}, lead.clock)
         else:
             change |= TURNED
+            move = entry.move
+            if move is not None and holds:
+                moves.append((move, move.to))
     return change
 
 
@@ -313,65 +343,30 @@ def _order(entry: Judged) -> int:
 
 
 def _conclude(
-    rules: RuleSet, lead: Lead, key: bytes, change: int, before: float | None, out: list[Outcome]
-) -> None:
-    """Decide after a fact, looking only at what its change can have brought about."""
-    status = lead.status
-    if status == DISQUALIFIED:
-        if not change & TURNED:
-            return
-    elif not change & (TURNED | (RAISED if status == OPEN else LOWERED)):
-        return  # against the direction of the threshold: what was due, if anything, is due later
-    elif status == OPEN and not change & TURNED and stays_low(rules, lead):
-        lead.crossing = 0
-        return
-    _settle(rules, lead, key, "activity", before, out)
-    lead.crossing = no_crossing_before(rules, lead)
-    _schedule(lead, lead.crossing)
-
-
-def _settle(
-    rules: RuleSet, lead: Lead, key: bytes, cause: str, before: float | None, out: list[Outcome]
-) -> None:
-    """Move the lead's status to what its state says; ``before`` is the total without the change, if known."""
-    if rules.disqualifications or lead.status == DISQUALIFIED:
-        if lead.status == DISQUALIFIED and _may_return(rules, lead):
-            lead.status, lead.disqualified_by, before = OPEN, 0, None
-        if lead.status != DISQUALIFIED:
-            for entry in rules.disqualifications:
-                if entry.slot in lead.holds:
-                    lead.status, lead.disqualified_by = DISQUALIFIED, entry.slot
-                    _emit(rules, lead, key, LEAD_DISQUALIFIED, cause, entry.item, out)
-                    break
-    if lead.status == DISQUALIFIED:
-        return
-    value = total(rules, lead, lead.clock)
-    if lead.status == OPEN:
-        if above(rules, value) and (before is None or not above(rules, before)):
-            lead.status = QUALIFIED
-            _emit(rules, lead, key, LEAD_QUALIFIED, cause, None, out)
-    elif below(rules, value) and (before is None or not below(rules, before)):
-        lead.status = OPEN
-        _emit(rules, lead, key, LEAD_DISQUALIFIED, cause, None, out)
-
-
-def _may_return(rules: RuleSet, lead: Lead) -> bool:
-    judged = rules.by_slot.get(lead.disqualified_by)
-    if judged is None:
-        return True  # the rule is gone
-    return lead.disqualified_by not in lead.holds and judged.item.requalify
-
-
-def _emit(
     rules: RuleSet,
     lead: Lead,
     key: bytes,
-    kind: str,
-    cause: str,
-    reason: Disqualification | None,
+    change: int,
+    before: int,
+    moves: list[Moved],
     out: list[Outcome],
 ) -> None:
-    out.append(outcome(rules, lead, key.decode(), kind, cause, reason))
+    """Decide after a fact, looking only at what its change can have brought about."""
+    if not change & TURNED:
+        # Against the direction of the threshold nothing happens: what was due, if anything, is due later.
+        status = lead.status
+        if status == OPEN:
+            if not lead.ready_since:
+                if not change & RAISED and not rules.minimum:
+                    return
+                if stays_low(rules, lead):
+                    lead.crossing = 0
+                    return
+        elif not change & LOWERED or (status != QUALIFIED and status != SPENT):  # noqa: PLR1714 - compiled
+            return
+    settle(rules, lead, key, "activity", before, moves, out)
+    lead.crossing = no_crossing_before(rules, lead)
+    _schedule(lead, lead.crossing)
 
 
 def _schedule(lead: Lead, due: int) -> None:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from hashlib import blake2b
 from math import exp
 from struct import Struct
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from scorer.domain.conditions import Properties, comparable
 from scorer.domain.lead import Lead
-from scorer.domain.model import LinearDecay, Once, OncePerObject, PerPeriod, PerUnit, Table
+from scorer.domain.model import (
+    LinearDecay,
+    Once,
+    OncePerObject,
+    PerPeriod,
+    PerUnit,
+    PointsPerPeriod,
+    Table,
+)
 from scorer.domain.reading import share_left
 from scorer.domain.rules import Grant, RuleSet, Variant
 
@@ -17,6 +25,8 @@ OBJECT: Final = 8
 """Bytes of an object's hash in ``Lead.limits``."""
 PERIOD: Final = Struct(">IH")
 """An entry of ``Lead.limits`` for grants per period: period number, grants made in it."""
+SPENT_IN_PERIOD: Final = Struct(">Id")
+"""An entry of ``Lead.limits`` for points per period: period number, points granted in it."""
 PERIODS_KEPT: Final = 512
 """More than the days of the 400-day horizon: a record that is not refused always finds its period."""
 
@@ -24,6 +34,8 @@ PERIODS_KEPT: Final = 512
 def grant(rules: RuleSet, lead: Lead, award: Grant, properties: Properties, at: int) -> float:
     """Grant an award whose condition holds, as of its event time (ms); the points granted, 0 for none."""
     weight = 1.0
+    if award.given is not None and not award.given.holds(lead, at):
+        return 0.0
     if not award.by_value:
         variant = award.variants[0]
     else:
@@ -31,7 +43,12 @@ def grant(rules: RuleSet, lead: Lead, award: Grant, properties: Properties, at: 
         if picked is None:
             return 0.0  # nothing is granted, so no limit is used up; a grant of 0 units is one
         variant = picked
-    if award.period:
+    if award.points_period:
+        share = _share_within(rules, lead, award, variant, weight, at)
+        if not share:
+            return 0.0
+        weight *= share
+    elif award.period:
         if not _within_period(rules, lead, award, at):
             return 0.0
     elif award.limit is not None and not _within_limit(rules, lead, award, properties):
@@ -76,15 +93,30 @@ def _within_limit(rules: RuleSet, lead: Lead, award: Grant, properties: Properti
     if isinstance(limit, Once):
         lead.limits[award.key] = b""
         return kept is None
-    value = comparable(properties.get(cast("OncePerObject", limit).field))
-    if value is None:
+    objects = cast("OncePerObject", limit)
+    name = _object(properties.get(objects.field))
+    if name is None:
         return False
     kept = kept or b""
-    name = blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=OBJECT).digest()
-    if _find(kept, name) or len(kept) >= rules.model.objects * OBJECT:
+    room = rules.model.objects * OBJECT - len(kept)
+    if room <= 0 or _find(kept, name):
         return False
-    lead.limits[award.key] = kept + name
-    return True
+    former = None if objects.renamed_from is None else _object(properties.get(objects.renamed_from))
+    if former is None or former == name:
+        lead.limits[award.key] = kept + name
+        return True
+    # Both names are one object from now on, whichever of them is heard of first.
+    known = _find(kept, former)
+    lead.limits[award.key] = kept + name if known or room < 2 * OBJECT else kept + name + former
+    return not known
+
+
+def _object(value: Any) -> bytes | None:
+    """A short name of a property's value; None for what names no object."""
+    value = comparable(value)
+    if value is None:
+        return None
+    return blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=OBJECT).digest()
 
 
 def _find(packed: bytes, name: bytes) -> bool:
@@ -114,6 +146,28 @@ def _within_period(rules: RuleSet, lead: Lead, award: Grant, at: int) -> bool:
     kept = kept[:position] + PERIOD.pack(period, 1) + kept[position:]
     lead.limits[key] = kept[-PERIODS_KEPT * PERIOD.size :]
     return True
+
+
+def _share_within(
+    rules: RuleSet, lead: Lead, award: Grant, variant: Variant, weight: float, at: int
+) -> float:
+    """Count points in a period; the share (0..1) of a grant that its limit leaves room for."""
+    limit, key = cast("PointsPerPeriod", award.limit), award.key
+    if award.first_later and variant.slot in lead.limits:
+        variant = award.variants[1]
+    period = max(rules.calendar.period(limit.period, at), 0)
+    entries = dict(SPENT_IN_PERIOD.iter_unpack(lead.limits.get(key, b"")))
+    room = limit.points - entries.get(period, 0.0)
+    wanted = abs(variant.points * weight)
+    if not wanted:
+        return 1.0
+    share: float = min(1.0, room / wanted)
+    if share <= 0:
+        return 0.0
+    entries[period] = entries.get(period, 0.0) + wanted * share
+    kept = sorted(entries.items())[-PERIODS_KEPT:]
+    lead.limits[key] = b"".join(SPENT_IN_PERIOD.pack(number, spent) for number, spent in kept)
+    return share
 
 
 def _add_day(

@@ -9,7 +9,10 @@ import msgspec
 OPEN: Final = 0
 QUALIFIED: Final = 1
 DISQUALIFIED: Final = 2
-"""Values of ``Lead.status``."""
+RESTING: Final = 3
+SPENT: Final = 4
+"""Values of ``Lead.status``: what a lead waits for. OPEN: to become ready; QUALIFIED: to fall below the exit
+and be dropped; SPENT: to fall below the exit and be OPEN again, unannounced; the others: nothing."""
 
 SEEN_ENTRY: Final = 12
 """Bytes of one entry of ``Lead.seen``."""
@@ -43,18 +46,22 @@ class Lead:
         "masses",
         "milestone",
         "newest",
+        "quiet_until",
+        "ready_since",
         "seen",
         "seq",
         "since",
         "specials",
+        "stage",
         "starts",
         "status",
         "sums",
+        "told",
         "touched",
         "wake",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - so many fields
         self,
         fence: int,
         generation: int,
@@ -79,6 +86,10 @@ class Lead:
         holds: tuple[int, ...],
         attributes: dict[str, Attribute],
         seen: bytes,
+        stage: int,
+        told: int,
+        ready_since: int,
+        quiet_until: int,
     ) -> None:
         self.fence = fence
         """Highest log offset applied; a record at or below it is skipped. -1: a lead just created."""
@@ -125,6 +136,14 @@ class Lead:
         """Name -> (event time, value); value None: removed."""
         self.seen = seen
         """Event ids of the last 24 h: 8-byte digest and 4-byte time (s, big-endian), oldest first."""
+        self.stage = stage
+        """Index into ``lifecycle.STAGES``."""
+        self.told = told
+        """The stage that was last told: another than ``stage`` only where an import has moved the lead."""
+        self.ready_since = ready_since
+        """Since when an OPEN lead has been ready, where it has to be so for a while; 0: it is not."""
+        self.quiet_until = quiet_until
+        """Before this instant the lead does not qualify again; 0: it may at any time."""
 
     def watched_since(self, slot: Slot) -> int:
         """When watching began, by the slot of a watch."""
@@ -137,7 +156,7 @@ def new_lead(generation: int = 0, milestone: int = 0) -> Lead:
     # fmt: off
     return Lead(
         -1, generation, milestone, 0, OPEN, 0, 0, 0, 0, 0, 0, 0, 0,
-        [], {}, None, (), {}, None, {}, (), {}, b"",
+        [], {}, None, (), {}, None, {}, (), {}, b"", 0, 0, 0, 0,
     )
     # fmt: on
 
@@ -166,6 +185,10 @@ _Stored = tuple[
     tuple[int, ...],
     dict[str, Attribute],
     bytes,
+    int,
+    int,
+    int,
+    int,
 ]
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(_Stored).decode
@@ -207,4 +230,8 @@ def stored(lead: Lead) -> tuple[Any, ...]:
         lead.holds,
         lead.attributes,
         lead.seen,
+        lead.stage,
+        lead.told,
+        lead.ready_since,
+        lead.quiet_until,
     )

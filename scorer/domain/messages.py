@@ -21,7 +21,9 @@ class Contribution(msgspec.Struct, gc=False):
     points: float
 
 
-class OutcomeData(msgspec.Struct, gc=False):
+class OutcomeData(msgspec.Struct, gc=False, omit_defaults=True):
+    """Fields that the rules don't use are left out."""
+
     sequence: int
     total: float
     parts: dict[str, float]
@@ -35,9 +37,23 @@ class OutcomeData(msgspec.Struct, gc=False):
     top: list[Contribution]
     rules: str
     """Fingerprint of the rules in force."""
+    grades: dict[str, str] | None = None
+    """Score -> what its value is called."""
+    cell: str | None = None
+    """Of the matrix of two grades."""
+    previous: str | None = None
+    """The stage before this one."""
+    lifecycle: str | None = None
+    """``lead``, ``MQL``, ``SAL``, ``SQL`` or ``customer``."""
+    follow_up: str | None = None
+    """The follow-up rule that chose the next three."""
+    owner: str | None = None
+    due: str | None = None
+    """A day in the model's time zone: 2026-12-01."""
+    next_step: str | None = None
 
 
-class ViewData(msgspec.Struct, gc=False):
+class ViewData(msgspec.Struct, gc=False, omit_defaults=True):
     total: float
     parts: dict[str, float]
     band: str
@@ -46,6 +62,9 @@ class ViewData(msgspec.Struct, gc=False):
     log_offset: int
     """The last record of the lead log that this score has taken in."""
     rules: str
+    grades: dict[str, str] | None = None
+    cell: str | None = None
+    lifecycle: str | None = None
 
 
 encode_event = msgspec.json.Encoder().encode

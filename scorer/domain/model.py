@@ -84,13 +84,36 @@ class Absent(_Node, frozen=True, tag="absent"):
     window: int
 
 
+class NotSince(_Node, frozen=True, tag="not_since"):
+    """``since`` happened, ``wait`` ms ago or longer, and no matching activity after it. Lead conditions only.
+
+    Only the newest of each counts; what happened at the same instant did not happen after it.
+    """
+
+    matcher: Matcher
+    since: Matcher
+    wait: int = 0
+
+
+class Dated(_Node, frozen=True, tag="dated"):
+    """An attribute that is a date, relative to now. Lead conditions only.
+
+    True while ``low <= date - now < high`` (ms; None: no bound). A date without a time is its first instant
+    in the model's time zone.
+    """
+
+    field: str
+    low: int | None = None
+    high: int | None = None
+
+
 class InSegment(_Node, frozen=True, tag="segment"):
     """The lead is in the named segment. Lead conditions only."""
 
     name: str
 
 
-Condition = Compare | All | Any | Not | Recent | Absent | InSegment
+Condition = Compare | All | Any | Not | Recent | Absent | NotSince | Dated | InSegment
 
 
 # -- awards -------------------------------------------------------------------------------------
@@ -130,9 +153,13 @@ class Once(_Node, frozen=True, tag="once"):
 
 
 class OncePerObject(_Node, frozen=True, tag="once_per_object"):
-    """One grant for each value of a property; records without it are granted nothing."""
+    """One grant for each value of a property; records without it are granted nothing.
+
+    ``renamed_from``: a property with the object's former value. Both are one object.
+    """
 
     field: str
+    renamed_from: str | None = None
 
 
 class PerPeriod(_Node, frozen=True, tag="per_period"):
@@ -142,7 +169,17 @@ class PerPeriod(_Node, frozen=True, tag="per_period"):
     times: int = 1
 
 
-Limit = Once | OncePerObject | PerPeriod
+class PointsPerPeriod(_Node, frozen=True, tag="points_per_period"):
+    """Grants worth ``points`` in each calendar period, by the points in force when they are made.
+
+    The grant that would exceed them counts in part.
+    """
+
+    period: Literal["day", "week", "month", "quarter"]
+    points: float
+
+
+Limit = Once | OncePerObject | PerPeriod | PointsPerPeriod
 
 
 class HalfLife(_Node, frozen=True, tag="half_life"):
@@ -173,6 +210,8 @@ class Award(_Node, frozen=True):
     decay: Decay | None = None
     cap: float | None = None
     """The rule's current value is clamped to this (a negative rule's from below)."""
+    given: Condition | None = None
+    """Grants only to leads for which this holds, before the activity has changed them."""
 
 
 class Standing(_Node, frozen=True):
@@ -212,6 +251,25 @@ class Score(_Node, frozen=True):
     weight: float = 1.0
     cap: float | None = None
     floor: float | None = None
+    grades: tuple[Grade, ...] = ()
+    """From the best down."""
+    lowest: str | None = None
+    """The grade of values that reach none of ``grades``."""
+
+
+class Grade(_Node, frozen=True):
+    """What a score of at least ``least`` points is called."""
+
+    name: str
+    least: float
+
+
+class Matrix(_Node, frozen=True):
+    """What leads are called by the grades of two scores: ``cells`` row by row, the best grades first."""
+
+    rows: str
+    columns: str
+    cells: tuple[tuple[str, ...], ...]
 
 
 class Threshold(_Node, frozen=True):
@@ -219,6 +277,57 @@ class Threshold(_Node, frozen=True):
 
     enter: float = 20.0
     exit: float = 15.0
+    dwell: int = 0
+    """ms for which a lead must have been ready (above ``enter``, and the two below) to qualify."""
+    minimum: tuple[tuple[str, float], ...] = ()
+    """(score, the least value it must have)."""
+    when: Condition | None = None
+    """What else must hold of the lead."""
+    cooling_off: int = 0
+    """ms after a qualification in which the lead does not qualify again."""
+    cooling_period: Literal["", "day", "week", "month", "quarter"] = ""
+    """It does not qualify again in the same calendar period of the model's time zone."""
+
+
+# -- stages and follow-up -----------------------------------------------------------------------
+
+Stage = Literal[
+    "Open", "Contacted", "Nurture", "Qualified", "Negotiation", "Customer", "Inactive", "Unqualified"
+]
+
+
+class Move(_Node, frozen=True):
+    """A rule that takes a lead to another stage: on an activity, or when a condition comes to hold.
+
+    Transitions that ``lifecycle.LEGAL`` doesn't have are not made.
+    """
+
+    id: str
+    to: Stage | None
+    """None: what the property ``field`` of the activity says."""
+    on: Matcher | None = None
+    when: Condition | None = None
+    sources: tuple[Stage, ...] = ()
+    """The stages that it takes leads from; empty: any."""
+    field: str | None = None
+    rearm: bool = False
+    """True: the lead may qualify again at once; False: when its total has been below the exit."""
+    deal_stage: str = "Lost"
+    """Of a move to Unqualified."""
+
+
+class FollowUp(_Node, frozen=True):
+    """What sales is asked to do about a lead that qualifies. The first whose condition holds counts."""
+
+    id: str
+    when: Condition | None = None
+    existing: str | None = None
+    """Attribute that names the lead's owner, where it has one."""
+    owners: tuple[str, ...] = ()
+    """By turn: each lead falls to one of them."""
+    due: int | None = None
+    """Business days."""
+    next_step: str | None = None
 
 
 class Model(_Node, frozen=True):
@@ -235,6 +344,13 @@ class Model(_Node, frozen=True):
     bands: tuple[Band, ...] = ()
     coldest: str = "cold"
     """The temperature when no band's condition holds."""
+    staged: bool = False
+    """The lead moves through stages, and each move is told."""
+    moves: tuple[Move, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
+    holidays: tuple[str, ...] = ()
+    """Days (2026-12-25) that are no business days; Saturdays and Sundays are none either."""
+    matrix: Matrix | None = None
     cap: float | None = None
     floor: float | None = None
     dedupe: int = 256

@@ -10,15 +10,17 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from scorer.domain.lead import DISQUALIFIED, QUALIFIED, Lead
+from scorer.domain.following import follow_up
+from scorer.domain.lead import Lead
 from scorer.domain.ledger import Line, ledger
+from scorer.domain.lifecycle import LIFECYCLE, STAGES
 from scorer.domain.messages import Contribution, Event, OutcomeData, ViewData, encode_event
-from scorer.domain.model import Disqualification
-from scorer.domain.reading import clamp, parts, weigh
+from scorer.domain.reading import clamp, parts, reaches, weigh
 from scorer.domain.rules import RuleSet
 
 LEAD_QUALIFIED: Final = "lead.qualified"
 LEAD_DISQUALIFIED: Final = "lead.disqualified"
+LEAD_STAGE: Final = "lead.stage"
 LEAD_SCORE: Final = "lead.score"
 SOURCE: Final = "scorer"
 BELOW_EXIT: Final = "score"
@@ -39,34 +41,50 @@ _THOUSANDTHS: Final = [f".{ms:03}Z" for ms in range(1_000)]
 
 class Outcome(NamedTuple):
     topic: str
-    """Registry name: ``lead.qualified.v1`` or ``lead.disqualified.v1``."""
+    """Registry name: ``lead.qualified.v1``, ``lead.disqualified.v1`` or ``lead.stage.v1``."""
     key: bytes
     """The lead id."""
     value: bytes
 
 
 def outcome(
-    rules: RuleSet, lead: Lead, lead_id: str, kind: str, cause: str, reason: Disqualification | None
+    rules: RuleSet,
+    lead: Lead,
+    lead_id: str,
+    kind: str,
+    cause: str,
+    reason: str = BELOW_EXIT,
+    deal_stage: str | None = None,
+    previous: int = -1,
 ) -> Outcome:
     """Emit: raises the lead's sequence number and reads its points at its clock.
 
-    ``cause`` says what made it so: ``activity``, ``time``, ``rules`` or ``import``.
+    ``cause`` says what made it so: ``activity``, ``time``, ``rules`` or ``import``; ``reason`` which rule.
+    ``previous``: the stage before, of an outcome that tells a new one.
     """
     lead.seq += 1
-    total, parts_ = _points(rules, lead)
+    values, total = _points(rules, lead)
     lines = sorted(ledger(rules, lead, lead.clock), key=_by_weight)
     data = OutcomeData(
         lead.seq,
-        total,
-        parts_,
+        _round(total),
+        _by_score(rules, values),
         band(rules, lead),
         stage(lead),
-        BELOW_EXIT if reason is None else reason.id,
+        reason,
         cause,
-        None if reason is None else reason.deal_stage,
+        deal_stage,
         [Contribution(line.rule, _round(line.value)) for line in lines[:TOP]],
         rules.fingerprint,
     )
+    if rules.graded:
+        data.grades, data.cell = grades(rules, values)
+    if rules.staged:
+        data.lifecycle = LIFECYCLE[lead.stage]
+        if previous >= 0:
+            data.previous = STAGES[previous]
+    if rules.follow_ups and kind == LEAD_QUALIFIED:
+        data.follow_up, data.owner, data.due, data.next_step = follow_up(rules, lead, lead_id)
     event = _event(f"{lead_id}:{lead.seq}", kind, lead_id, lead.clock, data)
     return Outcome(f"{kind}.v1", lead_id.encode(), event)
 
@@ -77,8 +95,15 @@ def _by_weight(line: Line) -> tuple[float, str]:
 
 def score_view(rules: RuleSet, lead_id: str, lead: Lead) -> bytes:
     """The value of ``lead.score.v1``: the latest score, its parts, band and stage, at the lead's clock."""
-    total, parts_ = _points(rules, lead)
-    data = ViewData(total, parts_, band(rules, lead), stage(lead), lead.seq, lead.fence, rules.fingerprint)
+    values, total = _points(rules, lead)
+    by_score = _by_score(rules, values)
+    data = ViewData(
+        _round(total), by_score, band(rules, lead), stage(lead), lead.seq, lead.fence, rules.fingerprint
+    )
+    if rules.graded:
+        data.grades, data.cell = grades(rules, values)
+    if rules.staged:
+        data.lifecycle = LIFECYCLE[lead.stage]
     return _event(f"{lead_id}@{lead.fence}", LEAD_SCORE, lead_id, lead.clock, data)
 
 
@@ -91,21 +116,41 @@ def band(rules: RuleSet, lead: Lead) -> str:
 
 
 def stage(lead: Lead) -> str:
-    """The stage's name; the engine knows three of them so far."""
-    if lead.status == QUALIFIED:
-        return "Qualified"
-    return "Unqualified" if lead.status == DISQUALIFIED else "Open"
+    """The stage's name."""
+    return STAGES[lead.stage]
 
 
-def _points(rules: RuleSet, lead: Lead) -> tuple[float, dict[str, float]]:
+def grades(rules: RuleSet, values: list[float]) -> tuple[dict[str, str], str | None]:
+    """(score -> grade, for scores that have grades; the cell of the matrix) of the scores' values."""
+    found: dict[str, str] = {}
+    places: dict[str, int] = {}
+    for index, score in enumerate(rules.model.scores):
+        if score.lowest is None:
+            continue
+        places[score.name] = len(score.grades)
+        found[score.name] = score.lowest
+        for place, grade in enumerate(score.grades):
+            if reaches(values[index], grade.least):
+                places[score.name], found[score.name] = place, grade.name
+                break
+    matrix = rules.model.matrix
+    return found, None if matrix is None else matrix.cells[places[matrix.rows]][places[matrix.columns]]
+
+
+def _points(rules: RuleSet, lead: Lead) -> tuple[list[float], float]:
+    """(the scores' values, the total) at the lead's clock."""
     values = parts(rules, lead, lead.clock)
     total = weigh(rules, values)
     if rules.clamped:
         total = clamp(total, rules.model.floor, rules.model.cap)
+    return values, total
+
+
+def _by_score(rules: RuleSet, values: list[float]) -> dict[str, float]:
     by_score: dict[str, float] = {}
     for name, index in rules.score_index.items():
         by_score[name] = _round(values[index])
-    return _round(total), by_score
+    return by_score
 
 
 def _round(points: float) -> float:

@@ -126,3 +126,25 @@ def above(rules: RuleSet, value: float) -> bool:
 def below(rules: RuleSet, value: float) -> bool:
     """The total is below the threshold at which a qualified lead no longer is."""
     return value < rules.exit - TOLERANCE
+
+
+def reaches(value: float, least: float) -> bool:
+    """A value is at least another, rounding aside."""
+    return value >= least - TOLERANCE
+
+
+def ready(rules: RuleSet, lead: Lead, at: int) -> bool:
+    """All that a lead needs to qualify, but for how long it must have had it.
+
+    The total above ``enter``, each score at its minimum, and the requirement as it was last judged.
+    """
+    if rules.requirement and rules.requirement not in lead.holds:
+        return False
+    if not above(rules, total(rules, lead, at)):
+        return False
+    if rules.minimum:
+        values = parts(rules, lead, at)
+        for index, least in rules.minimum:
+            if not reaches(values[index], least):
+                return False
+    return True

@@ -23,9 +23,12 @@ from scorer.domain.conditions import (
     Properties,
     comparable,
     leaves,
+    matchers,
     on_properties,
 )
-from scorer.domain.lead import Slot, new_lead
+from scorer.domain.dates import instant_of
+from scorer.domain.lead import Lead, Slot, new_lead
+from scorer.domain.lifecycle import NUMBERS
 from scorer.domain.record import PROFILE_UPDATED
 
 STEEPEST = 64.0
@@ -70,12 +73,14 @@ class Grant:
         "by_value",
         "cap",
         "first_later",
+        "given",
         "key",
         "limit",
         "linear",
         "order",
         "period",
         "plain",
+        "points_period",
         "rows",
         "score",
         "special",
@@ -96,6 +101,8 @@ class Grant:
         self.by_value = isinstance(award.points, model.Table | model.PerUnit)
         self.limit = award.limit
         self.period = award.limit.period if isinstance(award.limit, model.PerPeriod) else ""
+        self.points_period = isinstance(award.limit, model.PointsPerPeriod)
+        self.given: LeadPredicate | None = None
         self.linear = award.decay if isinstance(award.decay, model.LinearDecay) else None
         self.special = self.cap is not None or self.linear is not None
         """Its value is not part of ``Lead.sums``: it has to be clamped or read by days."""
@@ -111,7 +118,7 @@ class Grant:
 class Watch:
     """Newest times of matching activities, kept for conditions on recency."""
 
-    __slots__ = ("count", "judged", "leaves", "shortest", "slot", "where")
+    __slots__ = ("always", "count", "judged", "leaves", "shortest", "slot", "waits", "where")
 
     def __init__(self, slot_: Slot, where: Predicate | None) -> None:
         self.slot = slot_
@@ -122,6 +129,10 @@ class Watch:
         """(activities wanted, window in ms) of each recency; 0 activities wanted: an absence."""
         self.shortest = 0
         """The shortest window, ms."""
+        self.waits: tuple[int, ...] = ()
+        """How long after its newest time (ms) a "not since" begins to hold."""
+        self.always = False
+        """Any newer time may turn what depends on it."""
         self.judged: tuple[Judged, ...] = ()
         """What depends on it."""
 
@@ -131,7 +142,7 @@ class Watch:
         self.shortest = min(window for _, window in self.leaves)
 
     def truth(self, times: list[int], start: int, at: int) -> int:
-        """Which leaves hold at an instant, as bits; ``start``: of the watching."""
+        """Which windows hold at an instant, as bits; ``start``: of the watching."""
         bits = 0
         for count, window in self.leaves:
             if count:
@@ -144,6 +155,11 @@ class Watch:
     def edge(self, times: list[int], start: int, after: int) -> int:
         """The first instant after ``after`` at which time alone turns a leaf; 0 for none."""
         first = 0
+        if times:
+            for wait in self.waits:
+                edge = times[-1] + wait
+                if edge > after and (not first or edge < first):
+                    first = edge
         for count, window in self.leaves:
             if not count:
                 edge = max(times[-1] if times else start, start) + window
@@ -159,7 +175,7 @@ class Watch:
 class Judged:
     """A condition on the lead whose truth is part of its state."""
 
-    __slots__ = ("entered", "item", "left", "order", "slot", "standing_group", "when")
+    __slots__ = ("entered", "item", "left", "move", "order", "slot", "standing_group", "when")
 
     def __init__(self, item: Any, slot_: Slot, order: int, when: LeadPredicate) -> None:
         self.item = item
@@ -170,6 +186,32 @@ class Judged:
         """Of standing points: index into ``Lead.sums``."""
         self.entered: str = ""
         self.left: str = ""
+        self.move: Move | None = None
+        """The stage rule whose condition this is."""
+
+
+class Move:
+    """A rule that takes a lead to another stage."""
+
+    __slots__ = ("item", "slot", "sources", "to", "where")
+
+    def __init__(self, item: model.Move) -> None:
+        self.item = item
+        self.slot: Slot = slot("move", item.id)
+        self.to = -1 if item.to is None else NUMBERS[item.to]
+        """Index into ``lifecycle.STAGES``; -1: what a property says."""
+        self.sources = frozenset(NUMBERS[name] for name in item.sources)
+        """Empty: any."""
+        self.where = None if item.on is None or item.on.where is None else on_properties(item.on.where)
+
+    def target(self, properties: Properties) -> int:
+        """Where an activity takes a lead; -1: nowhere."""
+        if self.where is not None and not self.where.holds(properties):
+            return -1
+        if self.item.field is None:
+            return self.to
+        value = properties.get(self.item.field)
+        return NUMBERS.get(value.strip().capitalize(), -1) if type(value) is str else -1
 
 
 class _FieldIndex:
@@ -213,12 +255,13 @@ class _FieldIndex:
 class TypeIndex:
     """What an activity type can set off."""
 
-    __slots__ = ("always", "fields", "looks", "profile", "watches")
+    __slots__ = ("always", "fields", "looks", "moves", "profile", "watches")
 
     def __init__(self) -> None:
         self.always: list[Grant] = []
         self.fields: dict[str, _FieldIndex] = {}
         self.watches: list[Watch] = []
+        self.moves: list[Move] = []
         self.profile = False
         """Its properties are the lead's attributes."""
         self.looks = False
@@ -231,6 +274,7 @@ class TypeIndex:
             or bool(self.fields)
             or any(award.where is not None or award.plain is None for award in self.always)
             or any(watch.where is not None for watch in self.watches)
+            or any(move.where is not None or move.item.field is not None for move in self.moves)
         )
 
     def find(self, properties: Properties) -> list[Grant]:
@@ -279,7 +323,9 @@ EMPTY_INDEX = TypeIndex()
 class RuleSet:
     """Everything the engine needs of a model. Built once per version; never changes."""
 
-    def __init__(self, source: model.Model, fingerprint: str, version: int) -> None:
+    def __init__(  # noqa: PLR0915 - a list of what there is
+        self, source: model.Model, fingerprint: str, version: int
+    ) -> None:
         self.model = source
         self.fingerprint = fingerprint
         self.version = version
@@ -288,6 +334,20 @@ class RuleSet:
         self.weights = tuple(score.weight for score in source.scores)
         self.enter = source.threshold.enter
         self.exit = source.threshold.exit
+        self.dwell = source.threshold.dwell
+        self.cooling = bool(source.threshold.cooling_off or source.threshold.cooling_period)
+        self.minimum = tuple((self.score_index[name], least) for name, least in source.threshold.minimum)
+        """(score, the least value that a lead must have to qualify)."""
+        self.requirement: Slot = 0 if source.threshold.when is None else slot("requirement")
+        self.staged = source.staged
+        self.graded = any(score.lowest is not None for score in source.scores)
+        self.plain_threshold = not (
+            self.dwell or self.cooling or self.minimum or self.requirement or self.staged
+        )
+        """A lead is ready when its total is above ``enter``, and then it qualifies; there are no stages."""
+        self.plain_entry = self.plain_threshold or not (
+            self.dwell or self.cooling or self.minimum or self.requirement
+        )
         self.rates = _rates(source)
         """Distinct decay rates per ms, the first of them 0."""
         self.rate_count = len(self.rates)
@@ -310,6 +370,7 @@ class RuleSet:
         )
         """For each rate: (group, weight of its score)."""
         self.types: dict[str, TypeIndex] = {}
+        self.watches: dict[int, Watch] = {}
         self.grants = tuple(self._grant(award, order) for order, award in enumerate(source.awards))
         self.specials = {grant.key: grant for grant in self.grants if grant.special}
         self.variants = {
@@ -328,14 +389,31 @@ class RuleSet:
             if grant.special and any(v.points * self.weights[grant.score] < 0 for v in grant.variants)
         )
         """Keys of awards outside the sums whose decay may raise the total."""
-        self.watches: dict[int, Watch] = {}
+        self.moves = tuple(Move(item) for item in source.moves)
+        self.moves_by_slot = {move.slot: move for move in self.moves}
         self.judged = self._judge_all()
         self.by_slot = {judged.slot: judged for judged in self.judged}
         self.disqualifications = tuple(j for j in self.judged if isinstance(j.item, model.Disqualification))
+        self.dated = tuple(
+            dict.fromkeys(
+                leaf
+                for judged in self.judged
+                for leaf in leaves(judged.item.when)
+                if isinstance(leaf, model.Dated)
+            )
+        )
+        """The dates among the attributes that time alone makes near or past."""
         self.by_attribute, self.initial, self.timed = self._dependencies()
+        self.follow_ups = tuple(
+            (item, None if item.when is None else self._lead_conditions().compile(item.when))
+            for item in source.follow_ups
+        )
+        self.holidays = frozenset(source.holidays)
         self.bands = tuple((band.name, self._lead_conditions().compile(band.when)) for band in source.bands)
         self.timed_watches = tuple(watch for watch in self.watches.values() if watch.judged)
-        self.shortest_window = min((watch.shortest for watch in self.timed_watches), default=0)
+        self.shortest_window = min(
+            (watch.shortest for watch in self.timed_watches if watch.leaves), default=0
+        )
         self._index()
 
     # -- awards -------------------------------------------------------------------------------
@@ -370,7 +448,9 @@ class RuleSet:
             if points.otherwise is not None:
                 variant("otherwise", points.otherwise, "otherwise")
         grant.variants = tuple(made)
-        if isinstance(points, model.Fixed) and award.limit is None and not grant.special:
+        if award.given is not None:
+            grant.given = self._lead_conditions().compile(award.given)
+        elif isinstance(points, model.Fixed) and award.limit is None and not grant.special:
             grant.plain = made[0]
         return grant
 
@@ -390,6 +470,9 @@ class RuleSet:
                     table.setdefault(value, []).append(grant)
         for type_, grants in always.items():
             self.types[type_].always = grants
+        for move in self.moves:
+            for type_ in move.item.on.types if move.item.on is not None else ():
+                self.types.setdefault(type_, TypeIndex()).moves.append(move)
         for index in self.types.values():
             for field in index.fields.values():
                 field.index_prefixes()
@@ -399,20 +482,25 @@ class RuleSet:
 
     # -- conditions on leads ------------------------------------------------------------------
 
-    def _watch(self, node: model.Recent | model.Absent) -> int:
-        name = slot("watch", node.matcher)
+    def _watch(self, node: model.Recent | model.Absent | model.NotSince, matcher: model.Matcher) -> int:
+        name = slot("watch", matcher)
         watch = self.watches.get(name)
         if watch is None:
-            where = node.matcher.where
+            where = matcher.where
             watch = self.watches[name] = Watch(name, None if where is None else on_properties(where))
-            for type_ in dict.fromkeys(node.matcher.types):
+            for type_ in dict.fromkeys(matcher.types):
                 index = self.types.setdefault(type_, TypeIndex())
                 index.watches.append(watch)
-        watch.ask(node.count if isinstance(node, model.Recent) else 0, node.window)
+        if isinstance(node, model.NotSince):
+            watch.always = True
+            if matcher == node.since:
+                watch.waits = (*watch.waits, node.wait)
+        else:
+            watch.ask(node.count if isinstance(node, model.Recent) else 0, node.window)
         return name
 
     def _lead_conditions(self) -> LeadConditions:
-        return LeadConditions(self._watch, lambda name: slot("segment", name))
+        return LeadConditions(self._watch, lambda name: slot("segment", name), self.model.time_zone)
 
     def _judge_all(self) -> tuple[Judged, ...]:
         conditions = self._lead_conditions()
@@ -421,6 +509,7 @@ class RuleSet:
             ("segment", self.model.segments),
             ("standing", self.model.standings),
             ("disqualification", self.model.disqualifications),
+            ("move", (item for item in self.model.moves if item.when is not None)),
         )
         for kind, items in kinds:
             for item in items:
@@ -430,7 +519,13 @@ class RuleSet:
                     entry.entered, entry.left = ENTERED + name, LEFT + name
                 if kind == "standing":
                     entry.standing_group = self.group(self.score_index[item.score], 0)
+                if kind == "move":
+                    entry.move = self.moves_by_slot[entry.slot]
                 judged.append(entry)
+        requirement = self.model.threshold.when
+        if requirement is not None:
+            when = conditions.compile(requirement)
+            judged.append(Judged(self.model.threshold, self.requirement, len(judged), when))
         return tuple(judged)
 
     def _dependencies(
@@ -439,26 +534,29 @@ class RuleSet:
         """(attribute -> what to judge when it changes, what holds for a blank lead, what time changes)."""
         attributes: dict[str, list[Judged]] = {}
         watches: dict[int, list[Judged]] = {}
-        reach: dict[str, tuple[set[str], set[int]]] = {}
+        reach: dict[str, tuple[set[str], set[int], bool]] = {}
         timed = []
         for judged in self.judged:
             names: set[str] = set()
             slots: set[int] = set()
+            dated = False
             for leaf in leaves(judged.item.when):
-                if isinstance(leaf, model.Compare):
+                if isinstance(leaf, model.Compare | model.Dated):
                     names.add(leaf.field)
+                    dated = dated or isinstance(leaf, model.Dated)
                 elif isinstance(leaf, model.InSegment):
                     names |= reach[leaf.name][0]
                     slots |= reach[leaf.name][1]
+                    dated = dated or reach[leaf.name][2]
                 else:
-                    slots.add(slot("watch", leaf.matcher))
+                    slots.update(slot("watch", matcher) for matcher in matchers(leaf))
             if isinstance(judged.item, model.Segment):
-                reach[judged.item.name] = (names, slots)
+                reach[judged.item.name] = (names, slots, dated)
             for name in names:
                 attributes.setdefault(name, []).append(judged)
             for watch in slots:
                 watches.setdefault(watch, []).append(judged)
-            if slots:
+            if slots or dated:
                 timed.append(judged)
         for watch, entries in watches.items():
             self.watches[watch].judged = tuple(entries)
@@ -469,6 +567,22 @@ class RuleSet:
                 blank.holds = (*blank.holds, judged.slot)
                 initial.append(judged)
         return {name: tuple(entries) for name, entries in attributes.items()}, tuple(initial), tuple(timed)
+
+
+def date_edge(rules: RuleSet, lead: Lead, after: int) -> int:
+    """The first instant after ``after`` at which time alone turns a condition on a date; 0 for none."""
+    first = 0
+    for node in rules.dated:
+        held = lead.attributes.get(node.field)
+        date = None if held is None else instant_of(held[1], rules.model.time_zone)
+        if date is None:
+            continue
+        for bound in (node.low, node.high):
+            if bound is not None:
+                edge = date - bound + 1
+                if edge > after and (not first or edge < first):
+                    first = edge
+    return first
 
 
 def build(encoded: bytes, version: int = 1) -> RuleSet:
@@ -495,7 +609,8 @@ def _definition(award: model.Award) -> tuple[object, ...]:
         shape = (*shape, points.field, others)
     elif isinstance(points, model.PerUnit):
         shape = (*shape, points.field)
-    return (award.on, shape, award.limit, award.decay)
+    given = () if award.given is None else (award.given,)
+    return (award.on, shape, award.limit, award.decay, *given)
 
 
 def _split(where: model.Condition | None) -> tuple[model.Compare | None, model.Condition | None]:

@@ -11,17 +11,17 @@ from __future__ import annotations
 from math import ceil, exp, isfinite, log
 from typing import Final
 
-from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
+from scorer.domain.lead import OPEN, QUALIFIED, SPENT, Lead
 from scorer.domain.reading import (
     TOLERANCE,
-    above,
     below,
     cap_value,
     clamp,
+    ready,
     total,
     variant_value,
 )
-from scorer.domain.rules import Grant, RuleSet, Variant
+from scorer.domain.rules import Grant, RuleSet, Variant, date_edge
 
 HORIZON: Final = 100 * 365 * 86_400_000
 """ms. No crossing is looked for later than this; the search goes on from there when the time has come."""
@@ -31,19 +31,29 @@ CLOSE_ENOUGH: Final = 0.25
 """ms. The last step of Newton's method: the answer is a whole ms."""
 EVALUATIONS: Final = 4_000
 """Bounds computed in one search at the most; past it the answer is the instant reached."""
+RISES: Final = 0
+FALLS: Final = 1
+UNREADY: Final = 2
+"""What is looked for: the lead becomes ready, its total falls below the exit, it is ready no longer."""
 
 
 def next_crossing(rules: RuleSet, lead: Lead, at: int) -> int:
-    """The first ms >= ``at`` at which the total is beyond the threshold that the lead's status waits for.
+    """The first ms >= ``at`` at which time alone gives the lead's status what it waits for.
 
     0: never. May answer an earlier instant than the true one (a search that took too long, or one at the
     horizon), never a later one: asking again from there goes on.
     """
-    if lead.status == QUALIFIED:
-        return _first(rules, lead, at, falling=True)
-    if lead.status == OPEN:
-        return _first(rules, lead, at, falling=False)
-    return 0
+    if lead.status in (QUALIFIED, SPENT):
+        return _first(rules, lead, at, FALLS)
+    if lead.status != OPEN or (rules.requirement and rules.requirement not in lead.holds):
+        return 0  # the requirement is judged when what it depends on changes
+    if not rules.dwell:
+        return _first(rules, lead, max(at, lead.quiet_until), RISES)
+    if not lead.ready_since:
+        return _first(rules, lead, at, RISES)
+    due = max(lead.ready_since + rules.dwell, lead.quiet_until, at)
+    unready = _first(rules, lead, at, UNREADY)
+    return unready if 0 < unready < due else due
 
 
 def no_crossing_before(rules: RuleSet, lead: Lead) -> int:
@@ -53,10 +63,10 @@ def no_crossing_before(rules: RuleSet, lead: Lead) -> int:
     rate. ``next_crossing`` is asked when the instant has come.
     """
     status, at = lead.status, lead.clock
-    if status == DISQUALIFIED:
-        return 0
-    if rules.clamped or lead.specials:
+    if rules.clamped or lead.specials or (status == OPEN and not rules.plain_entry):
         return next_crossing(rules, lead, at)
+    if status not in (OPEN, QUALIFIED, SPENT):
+        return 0
     elapsed = at - lead.landmark
     constant = positive = negative = 0.0
     sums = lead.sums
@@ -101,16 +111,18 @@ def may_rise(rules: RuleSet, lead: Lead) -> bool:
     return bool(lead.specials) and not rules.fading_specials.isdisjoint(lead.specials)
 
 
-def _first(rules: RuleSet, lead: Lead, at: int, *, falling: bool) -> int:
-    here = total(rules, lead, at)
-    if below(rules, here) if falling else above(rules, here):
+def _first(rules: RuleSet, lead: Lead, at: int, goal: int) -> int:
+    if goal == FALLS:
+        if below(rules, total(rules, lead, at)):
+            return at
+    elif ready(rules, lead, at) == (goal == RISES):
         return at
     if not may_rise(rules, lead):
-        if not falling:
+        if goal == RISES:
             return 0
-        if not rules.clamped and not lead.specials:
+        if goal == FALLS and not rules.clamped and not lead.specials:
             return _falling_exponentials(rules, lead, at)
-    return _Search(rules, lead, at, falling=falling).run()
+    return _Search(rules, lead, at, goal).run()
 
 
 def _falling_exponentials(rules: RuleSet, lead: Lead, at: int) -> int:
@@ -151,13 +163,13 @@ def _falling_exponentials(rules: RuleSet, lead: Lead, at: int) -> int:
 
 
 class _Search:
-    def __init__(self, rules: RuleSet, lead: Lead, at: int, *, falling: bool) -> None:
+    def __init__(self, rules: RuleSet, lead: Lead, at: int, goal: int) -> None:
         self.rules = rules
         self.lead = lead
         self.at = at
-        self.falling = falling
+        self.goal = goal
         threshold = rules.model.threshold
-        self.target = threshold.exit - TOLERANCE if falling else threshold.enter + TOLERANCE
+        self.target = threshold.exit - TOLERANCE if goal == FALLS else threshold.enter + TOLERANCE
         self.budget = EVALUATIONS
         # Awards of one rate are netted before they are bounded: apart, +10 and -10 that fade alike would
         # leave bounds too wide to exclude anything.
@@ -194,10 +206,16 @@ class _Search:
     def _possible(self, start: int, end: int | None) -> bool:
         """The bounds on [start + 1, end] allow a crossing; ``end`` None is the end of time."""
         self.budget -= 1
-        low, high = self._bounds(start + 1, end)
-        return low < self.target if self.falling else high > self.target
+        low, high, lows, highs = self._bounds(start + 1, end)
+        if self.goal == FALLS:
+            return low < self.target
+        minimum = self.rules.minimum
+        if self.goal == RISES:
+            return high > self.target and all(highs[index] >= least - TOLERANCE for index, least in minimum)
+        return low <= self.target or any(lows[index] < least - TOLERANCE for index, least in minimum)
 
-    def _bounds(self, start: int, end: int | None) -> tuple[float, float]:
+    def _bounds(self, start: int, end: int | None) -> tuple[float, float, list[float], list[float]]:
+        """(the total's, each score's) least and greatest values on [start, end]."""
         rules = self.rules
         lead = self.lead
         lows = [0.0] * len(rules.weights)
@@ -217,11 +235,13 @@ class _Search:
             highs[grant.score] += cap_value(high, grant.cap)
         low = high = 0.0
         for index, score in enumerate(rules.model.scores):
-            one = clamp(lows[index], score.floor, score.cap) * score.weight
-            other = clamp(highs[index], score.floor, score.cap) * score.weight
+            lows[index] = clamp(lows[index], score.floor, score.cap)
+            highs[index] = clamp(highs[index], score.floor, score.cap)
+            one, other = lows[index] * score.weight, highs[index] * score.weight
             low += min(one, other)
             high += max(one, other)
-        return clamp(low, rules.model.floor, rules.model.cap), clamp(high, rules.model.floor, rules.model.cap)
+        floor, cap = rules.model.floor, rules.model.cap
+        return clamp(low, floor, cap), clamp(high, floor, cap), lows, highs
 
     def _value(self, grant: Grant, variant: Variant, at: int | None) -> float:
         if at is not None:
@@ -231,8 +251,8 @@ class _Search:
 
 
 def next_edge(rules: RuleSet, lead: Lead, after: int) -> int:
-    """The first instant after ``after`` at which time alone turns an absence or a recency; 0 for none."""
-    first = 0
+    """The first instant after ``after`` at which time alone turns a condition; 0 for none."""
+    first = date_edge(rules, lead, after) if rules.dated else 0
     newest = lead.newest
     for watch in rules.timed_watches:
         edge = watch.edge(newest.get(watch.slot) or NEVER, lead.watched_since(watch.slot), after)

@@ -27,11 +27,11 @@ class Loaded(NamedTuple):
 
 def load(path: Path) -> Loaded:
     """Reads a file; raises ``UserError`` only if it can't be opened."""
-    return _read(read(path), str(path))
+    return _read(read(path), str(path), path.parent)
 
 
 def loads(text: str, name: str = "rules.yaml") -> Loaded:
-    """Reads a text; ``name`` stands for the file in the diagnostics."""
+    """Reads a text; ``name`` stands for the file in the diagnostics. It can't refer to other files."""
     return _read(text.encode("utf-8", "replace"), name)
 
 
@@ -54,6 +54,7 @@ def mistakes(diagnostics: list[Diagnostic]) -> str:
     return "1 mistake" if count == 1 else f"{count} mistakes"
 
 
-def _read(data: bytes, name: str) -> Loaded:
-    model, report = understand(data, name, compile_file, "a rule file", "begin with `model: Your company`")
+def _read(data: bytes, name: str, folder: Path | None = None) -> Loaded:
+    begin = "begin with `model: Your company`"
+    model, report = understand(data, name, compile_file, "a rule file", begin, folder)
     return Loaded(model, report.diagnostics())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from scorer.domain.model import All, Any, Compare, Condition, Not, Operator, Scalar
+from scorer.domain.model import All, Any, Compare, Condition, Dated, Not, Operator, Scalar
 from scorer.rulefile.diagnostics import Report
-from scorer.rulefile.names import closest
+from scorer.rulefile.names import closest, did_you_mean
 from scorer.rulefile.nodes import Broken, Mapping, Node, Sequence, Text
 from scorer.rulefile.patterns import pattern_problem
+from scorer.rulefile.quantities import length
 
 ORDERS: dict[str, Operator] = {
     "at least": "at_least",
@@ -28,6 +29,9 @@ _DIGITS = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 _RANGE = re.compile(rf"({_N}) +to +({_N})")
 _ORDER = re.compile(rf"({'|'.join(ORDERS)}) +(.+)")
 _TEXT = re.compile(rf"({'|'.join(TEXTS)}) +(.+)", re.DOTALL)
+_IN_LIST = re.compile(r"in list +(.+)")
+_WITHIN = re.compile(r"within the (last|next) +(.+)")
+_DISTANT = re.compile(r"more than +(.+) +(ago|ahead)")
 _NOT = re.compile(r"not +(.+)", re.DOTALL)
 LARGEST_INTEGER = 2**63 - 1
 
@@ -38,6 +42,12 @@ _SLIPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"(?:>=|=>|min(?:imum)?|at-?least) *({_N})", r"at least \1"),
         (rf"(?:<=|=<|max(?:imum)?|at-?most) *({_N})", r"at most \1"),
         (rf"(?:>|(?:more|greater|higher|bigger|older) than|over) *({_N})", r"above \1"),
+        (r"(?:in|is in|one of|in the list) (?:the )?(?:list )?(.+)", r"in list \1"),
+        (r"(?:in|within) (?:the )?(last|next|past|coming) (.+)", r"within the \1 \2"),
+        (
+            r"(?:older|more|longer) than ([0-9]+ [a-z]+)(?: ago| old)?|([0-9]+ [a-z]+) ago",
+            r"more than \1\2 ago",
+        ),
         (rf"(?:<|(?:less|fewer|lower|smaller|younger) than|under) *({_N})", r"below \1"),
         (rf"({_N}) ?(?:\+|or more)", r"at least \1"),
         (rf"({_N}) or less", r"at most \1"),
@@ -105,7 +115,9 @@ def _single(report: Report, field: str, node: Text) -> Condition | None:
     return _words(report, field, node, " ".join(node.value.split()))
 
 
-def _words(report: Report, field: str, node: Text, value: str) -> Condition | None:
+def _words(  # noqa: PLR0911 - one for each kind
+    report: Report, field: str, node: Text, value: str
+) -> Condition | None:
     """A comparison in words, or the value itself."""
     if node.quoted:
         return Compare(field, "equals", (node.value,))
@@ -118,9 +130,35 @@ def _words(report: Report, field: str, node: Text, value: str) -> Condition | No
         return _range(report, field, node, match[1], match[2])
     if match := _ORDER.fullmatch(value):
         return _order(report, field, node, match[1], match[2])
+    if match := _IN_LIST.fullmatch(value):
+        return _in_list(report, field, node, match[1])
+    if (match := _WITHIN.fullmatch(value)) or (match := _DISTANT.fullmatch(value)):
+        return _dated(report, field, node, match)
     if match := _TEXT.fullmatch(value):
         return _text(report, field, node, match[1], _unquote(match[2]))
     return _value(report, field, node, value)
+
+
+def _in_list(report: Report, field: str, node: Text, named: str) -> Condition | None:
+    values = report.lists.get(named)
+    if named not in report.lists and not report.may_be_named(named):
+        hint = did_you_mean(named, report.lists) or "define it under `lists`"
+        report.error(node.place, f"unknown list `{_shown(named)}`", hint)
+    return Compare(field, "equals", values) if values else None
+
+
+def _dated(report: Report, field: str, node: Text, match: re.Match[str]) -> Condition | None:
+    """A date relative to now."""
+    word, other = match[1], match[2]
+    if word in ("last", "next"):
+        ms = length(report, node, other)
+        if ms is None:
+            return None
+        return Dated(field, 1 - ms, 1) if word == "last" else Dated(field, 0, ms)
+    ms = length(report, node, word)
+    if ms is None:
+        return None
+    return Dated(field, None, 1 - ms) if other == "ago" else Dated(field, ms, None)
 
 
 def _range(report: Report, field: str, node: Node, first: str, last: str) -> Condition | None:

@@ -8,23 +8,32 @@ from scorer.domain.model import Award, Model, Standing, Threshold, encode_model
 from scorer.rulefile import settings
 from scorer.rulefile.diagnostics import Place, Report
 from scorer.rulefile.fields import Fields, mapping, name, sequence
+from scorer.rulefile.grades import Matrices
+from scorer.rulefile.lists import read_lists
 from scorer.rulefile.names import did_you_mean
 from scorer.rulefile.nodes import Mapping, Node, Text
+from scorer.rulefile.qualify import Qualify
 from scorer.rulefile.rules import Names, RuleReader
 from scorer.rulefile.sections import Sections, Temperature, defined
 from scorer.rulefile.settings import Bounds, Memory, Scores
+from scorer.rulefile.stages import StageReader, holidays
 
 FILE = (
     "model",
     "time zone",
     "grace",
+    "lists",
     "qualify",
     "scores",
     "total",
+    "matrix",
     "rules",
     "segments",
     "disqualify",
     "temperature",
+    "stages",
+    "follow up",
+    "holidays",
     "memory",
 )
 """The sections, in the order in which they are best written."""
@@ -36,6 +45,9 @@ HINTS = {
     "engagement": "write it under `rules`: `rules: {engagement: [...]}`",
     "disqualification": "write `disqualify`",
     "bands": "write `temperature`",
+    "grades": "write them under their score: `scores: {fit: {grades: {A: 20, B: otherwise}}}`",
+    "routing": "write `follow up`",
+    "assignment": "write `follow up`",
     "tests": "a file of rule tests is run with `scorer test FILE`",
 }
 LARGEST_MODEL = 900_000
@@ -49,19 +61,28 @@ def compile_file(report: Report, root: Mapping) -> Model | None:
     segments = [entry.value for entry in root.entries if entry.key.value == "segments"]
     names = Names()
     known = [named for section in segments for named in defined(section)]
+    lists = fields.read("lists", read_lists)
+    report.lists = lists or {}
     sections = Sections(known, names)
+    stages = StageReader(known, names)
 
     values: dict[str, Any] = {
         "name": fields.require("model", _model_name, "begin the file with `model: Your company`"),
         "time_zone": fields.read("time zone", settings.time_zone),
         "grace": fields.read("grace", settings.grace),
-        "threshold": fields.read("qualify", settings.threshold, Threshold()),
         "segments": fields.read("segments", sections.segments),
     }
     scores = fields.require("scores", settings.scores, "`scores: {fit: {decay: none}}`")
+    made = None if scores is None else scores.scores
+    values["threshold"] = fields.read("qualify", Qualify(known, made).read, Threshold())
+    values["matrix"] = fields.read("matrix", Matrices(made).read)
     bounds = fields.read("total", settings.bounds) or Bounds()
     awards, standings = _rules(fields, scores, known, names)
     values["disqualifications"] = fields.read("disqualify", sections.disqualifications)
+    values["staged"] = "stages" in fields
+    values["moves"] = fields.read("stages", stages.stages)
+    values["follow_ups"] = fields.read("follow up", stages.follow_ups)
+    values["holidays"] = fields.read("holidays", holidays)
     temperature = fields.read("temperature", sections.temperature) or Temperature()
     memory = fields.read("memory", settings.memory) or Memory()
     if report.errors or scores is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from scorer.domain.model import Absent, Any, Condition, InSegment, Matcher, Not, Recent
+from scorer.domain.conditions import leaves
+from scorer.domain.model import Absent, Any, Condition, Dated, InSegment, Matcher, Not, NotSince, Recent
 from scorer.rulefile.comparisons import both, comparison
 from scorer.rulefile.diagnostics import Place, Report
 from scorer.rulefile.fields import LONGEST_NAME, Fields, colon_hint, texts
@@ -13,7 +14,18 @@ from scorer.rulefile.nodes import Broken, Entry, Mapping, Node, Sequence, Text, 
 from scorer.rulefile.quantities import whole_number, window
 
 GROUPS = ("all", "any", "none")
-LEAD_WORDS = ("no", "for", "at least", "of", "within", "where", "in segment", "not in segment", "attributes")
+LEAD_WORDS = (
+    "no",
+    "for",
+    "since",
+    "at least",
+    "of",
+    "within",
+    "where",
+    "in segment",
+    "not in segment",
+    "attributes",
+)
 _RECENT = ("at least", "of", "within")
 MOST_COUNTED = 100
 """Activities counted in a window: a lead keeps so many times."""
@@ -153,7 +165,12 @@ class _Reader:
             hint = f"write `{field}: missing` for a field that is not there"
             self._report.error(place, f"`{_shown(field)}` has no value to compare with", hint)
             return None
-        return comparison(self._report, field, entry.value)
+        made = comparison(self._report, field, entry.value)
+        if self._segments is None and any(isinstance(leaf, Dated) for leaf in leaves(made)):
+            hint = "dates among a lead's attributes can be, with `when` or `only if`"
+            self._report.error(entry.value.place, "an activity's dates are not compared with now", hint)
+            return None
+        return made
 
     def _doubt(self, field: str, place: Place, *, escaped: bool) -> None:
         if self._segments is None and field in _LEAD_ONLY and not escaped:
@@ -184,11 +201,11 @@ class _Reader:
             )
         elif "of" in fields or "within" in fields:
             made.append(self._recent(fields))
-            fields.refuse(("for",), "`{key}` goes with `no`", "write `within: 7 days`")
+            fields.refuse(("for", "since"), "`{key}` goes with `no`", "write `within: 7 days`")
         else:
             hint = "for an attribute of this name write `attributes: {{{0}: ...}}`"
-            for key in ("for", "where", "at least"):
-                needs = "no" if key == "for" else "of"
+            for key in ("for", "since", "where", "at least"):
+                needs = "no" if key in ("for", "since") else "of"
                 message = f"`{{key}}` needs `{needs}` beside it, with an activity"
                 fields.refuse((key,), message, hint.format(key))
                 made += [None] if key in fields else []
@@ -205,9 +222,17 @@ class _Reader:
         return (made[0] if len(made) == 1 else Any(tuple(made))) if made else None
 
     def _absent(self, fields: Fields) -> Condition | None:
-        """``no: email.opened`` with ``for: 60 days``."""
+        """``no: email.opened`` with ``for: 60 days``, or with ``since: booking.created``, or with both."""
         activities = fields.read("no", types)
-        time = fields.require("for", window, "for how long? `for: 30 days`")
+        if "since" in fields:
+            wait = fields.read("for", window, 0)
+            since = fields.read("since", _since)
+            matcher = self._matcher(fields, activities)
+            if matcher is None or since is None or wait is None:
+                return None
+            return NotSince(matcher, since, wait)
+        hint = "for how long, or since what? `for: 30 days`, `since: booking.created`"
+        time = fields.require("for", window, hint)
         matcher = self._matcher(fields, activities)
         return None if matcher is None or time is None else Absent(matcher, time)
 
@@ -227,6 +252,20 @@ class _Reader:
         if activities is None or ("where" in fields and condition is None):
             return None
         return Matcher(activities, condition)
+
+
+def _since(report: Report, node: Node) -> Matcher | None:
+    """An activity, several, or ``{of: booking.created, where: {kind: demo}}``."""
+    if not isinstance(node, Mapping):
+        activities = types(report, node)
+        return None if activities is None else Matcher(activities)
+    fields = Fields(report, node, "`since`")
+    fields.only(("of", "where"), {"on": "write `of`"})
+    activities = fields.require("of", types, "since what? `of: booking.created`")
+    condition = fields.read("where", lambda _, inner: where(report, inner, activities or ()))
+    if activities is None or ("where" in fields and condition is None):
+        return None
+    return Matcher(activities, condition)
 
 
 def _count(report: Report, node: Node) -> int | None:

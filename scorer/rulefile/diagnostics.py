@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -57,9 +58,13 @@ class TooManyError(Exception):
 class Report:
     """Collects the diagnostics of one file; raises ``TooManyError`` beyond ``ENOUGH``."""
 
-    def __init__(self, file: str, lines: list[str]) -> None:
+    def __init__(self, file: str, lines: list[str], folder: Path | None = None) -> None:
         self._file = file
         self.lines = lines
+        self.folder = folder
+        """What other files are named from; None: the text is no file."""
+        self.lists: dict[str, tuple[str, ...] | None] = {}
+        """Named lists that conditions refer to; None: defined, but no good."""
         self._found: dict[tuple[int, int, str], Diagnostic] = {}
         self.errors = 0
         self.damaged: set[int] = set()

@@ -25,16 +25,21 @@ def read(path: Path) -> bytes:
 
 
 def understand(
-    data: bytes, name: str, build: Callable[[Report, Mapping], T | None], what: str, begin: str
+    data: bytes,
+    name: str,
+    build: Callable[[Report, Mapping], T | None],
+    what: str,
+    begin: str,
+    folder: Path | None = None,
 ) -> tuple[T | None, Report]:
     """What ``build`` makes of a file's tree, and every mistake.
 
     ``name`` stands for the file in the diagnostics. ``what`` it is ("a rule file") and how to ``begin`` one
-    are said of files that are nothing of the kind.
+    are said of files that are nothing of the kind. ``folder``: where further files are looked for.
     """
     text, problems = decode(data)
     lines = split(text)
-    report = Report(name, lines)
+    report = Report(name, lines, folder)
     made = None
     try:
         for problem in problems:

@@ -22,15 +22,17 @@ ACTIVITIES: dict[str, tuple[str, ...]] = {
     "app.flow_started": (),
     "app.task_created": (),
     "app.project_created": (),
-    "booking.created": ("kind", "provider", "rescheduled"),
-    "booking.canceled": ("kind", "provider", "rescheduled"),
-    "booking.rescheduled": ("kind", "provider", "rescheduled"),
+    "booking.created": ("kind", "provider", "rescheduled", "booking_id", "rescheduled_from"),
+    "booking.canceled": ("kind", "provider", "rescheduled", "booking_id"),
+    "booking.rescheduled": ("kind", "provider", "rescheduled", "booking_id", "rescheduled_from"),
+    "booking.no_show": ("kind", "provider", "booking_id"),
     "social.clicked": ("network",),
     "feedback.accepted": ("reason",),
     "feedback.nurtured": ("reason",),
     "feedback.developed": ("reason",),
     "feedback.rejected": ("reason",),
     "feedback.converted": ("reason",),
+    "feedback.moved": ("stage", "reason"),
 }
 """The closed lists of the doors; ``app.*`` is open: every product has activities of its own."""
 

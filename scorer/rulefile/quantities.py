@@ -6,7 +6,16 @@ import re
 from decimal import Decimal
 from typing import Literal, cast, get_args
 
-from scorer.domain.model import Decay, HalfLife, Limit, LinearDecay, Once, OncePerObject, PerPeriod
+from scorer.domain.model import (
+    Decay,
+    HalfLife,
+    Limit,
+    LinearDecay,
+    Once,
+    OncePerObject,
+    PerPeriod,
+    PointsPerPeriod,
+)
 from scorer.rulefile.diagnostics import Report
 from scorer.rulefile.fields import LONGEST_NAME, single
 from scorer.rulefile.names import did_you_mean
@@ -21,8 +30,10 @@ PERIODS: tuple[str, ...] = get_args(Period)
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
 _DURATION = re.compile(r"([-+]?[0-9]{1,18}(?:\.[0-9]{1,9})?) ?([a-zA-Z]*)")
+_POINTS_PER = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) points? (?:an?|every|per) (\S+)")
 _HALF = re.compile(r"half every (.+)")
 _LINEAR = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?% (?:every|an?) (?:([0-9]{1,9}) ?)?([a-zA-Z]+)")
+_AFTER = re.compile(r"after ([0-9]{1,9}) ?([a-zA-Z]+)")
 _TIMES = re.compile(r"(?:(once|twice)|([-+]?[0-9]{1,9}) times?) (?:an?|every|per) (\S+)")
 _ONCE_PER = re.compile(r"once per (.+)")
 _DASHES = "\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}"
@@ -86,6 +97,11 @@ def duration(report: Report, node: Node) -> int | None:
     """``30 days``, ``12 hours``, ``90 s`` in ms; more than nothing."""
     text = single(report, node, "a duration")
     return None if text is None else _duration(report, node, text.value)
+
+
+def length(report: Report, node: Node, value: str) -> int | None:
+    """A duration within a value of several words."""
+    return _duration(report, node, value)
 
 
 def window(report: Report, node: Node) -> int | None:
@@ -161,6 +177,20 @@ def decay(report: Report, node: Node) -> tuple[Decay | None] | None:
     return None
 
 
+def expiry(report: Report, node: Node) -> tuple[Decay | None] | None:
+    """``after 90 days``: each award is worth its points until so many midnights have passed."""
+    text = single(report, node, "an expiry")
+    if text is None:
+        return None
+    match = _AFTER.fullmatch(" ".join(text.value.split()))
+    days = _days(match[1], match[2]) if match else None
+    if days:
+        return (LinearDecay(1.0, days),)
+    hint = "days or weeks: `after 90 days`, `after 2 weeks`"
+    report.error(node.place, f"`{_short(text.value)}` does not say when points expire", hint)
+    return None
+
+
 def _days(count: str | None, unit: str) -> int | None:
     per = {"day": 1, "week": 7}.get(unit.casefold().removesuffix("s"))
     amount = int(count or 1)
@@ -177,24 +207,44 @@ def limit(report: Report, node: Node) -> Limit | None:
         return Once()
     if (match := _ONCE_PER.fullmatch(value)) and match[1] not in PERIODS and len(match[1]) <= LONGEST_NAME:
         return OncePerObject(match[1])
+    if match := _POINTS_PER.fullmatch(value):
+        return _points_per(report, node, float(match[1]), match[2])
     match = _TIMES.fullmatch(value)
     if match is None:
-        hint = "`once`, `once per path`, `once a day` or `3 times a week`"
+        hint = "`once`, `once per path`, `once a day`, `3 times a week` or `10 points a month`"
         report.error(node.place, f"`{_short(value)}` is not a limit", hint)
         return None
     times = {"once": 1, "twice": 2}.get(match[1]) or int(match[2] or 0)
-    period = match[3].casefold()
-    if period not in PERIODS:
-        message = f"`{_short(match[3])}` is not a period of the calendar"
-        report.error(node.place, message, did_you_mean(period, PERIODS))
+    period = calendar_period(report, node, match[3])
+    if period is None:
+        pass
     elif " per " in value or " every " in value:
         hint = "`once per path` is for each value of a property; a period is written `once a day`"
         report.error(node.place, f"`{value}` could mean two things", hint)
     elif not 0 < times <= _MOST_TIMES:
         report.error(node.place, f"1 to {_MOST_TIMES} times are possible")
     else:
-        return PerPeriod(cast("Period", period), times)
+        return PerPeriod(period, times)
     return None
+
+
+def calendar_period(report: Report, node: Node, word: str) -> Period | None:
+    """``day``, ``week``, ``month`` or ``quarter``."""
+    period = word.casefold()
+    if period in PERIODS:
+        return cast("Period", period)
+    report.error(
+        node.place, f"`{_short(word)}` is not a period of the calendar", did_you_mean(period, PERIODS)
+    )
+    return None
+
+
+def _points_per(report: Report, node: Node, points: float, word: str) -> Limit | None:
+    period = calendar_period(report, node, word)
+    if period is not None and not points:
+        report.error(node.place, "a limit of no points lets nothing through")
+        return None
+    return None if period is None else PointsPerPeriod(period, points)
 
 
 _MOST_TIMES = 1_000

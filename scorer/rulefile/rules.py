@@ -10,7 +10,9 @@ from scorer.domain.model import (
     Decay,
     FirstLater,
     Fixed,
+    Limit,
     Matcher,
+    OncePerObject,
     PerUnit,
     Points,
     Scalar,
@@ -23,16 +25,18 @@ from scorer.rulefile.diagnostics import Report
 from scorer.rulefile.fields import Fields, mapping, name, texts
 from scorer.rulefile.names import did_you_mean
 from scorer.rulefile.nodes import Entry, Node, Text
-from scorer.rulefile.quantities import decay, limit, number
+from scorer.rulefile.quantities import decay, expiry, limit, number
 
 TRIGGERS = ("on", "entering", "leaving", "when")
 POINTS = ("points", "first", "later", "points by", "multiplied by")
-RULE = ("rule", *TRIGGERS, "where", *POINTS, "limit", "decay", "cap")
+RULE = ("rule", *TRIGGERS, "where", "only if", *POINTS, "limit", "renamed from", "decay", "expires", "cap")
 """The keys of a rule, in the order in which they are best written."""
 HINTS = {
     "name": "write `rule: NAME`",
     "id": "write `rule: NAME`; the name is the id",
-    "if": "write `when` for what a lead is, `where` for an activity's properties",
+    "if": "write `when` for what a lead is, `where` for what an activity is, `only if` for both",
+    "given": "write `only if`",
+    "expire": "write `expires: after 90 days`",
     "trigger": "write `on: email.opened`",
     "activity": "write `on: email.opened`",
     "event": "write `on: email.opened`",
@@ -90,7 +94,7 @@ class RuleReader:
             fields.missing(TRIGGERS, "this rule never applies: it has no `on` and no `when`", hint)
         elif len(triggers) > 1:
             message = f"`{{key}}` does not go together with `{triggers[0]}`"
-            hint = "`where` is about the activity, `when` about the lead; make two rules of it"
+            hint = "`where` is about the activity; for activities of some leads alone write `only if`"
             fields.refuse(triggers[1:], message, hint)
         if triggers == ["when"]:
             return self._standing(fields, named)
@@ -101,7 +105,7 @@ class RuleReader:
     # -- points while something holds ---------------------------------------------------------
 
     def _standing(self, fields: Fields, named: str | None) -> Standing | None:
-        others = ("where", "first", "later", "points by", "multiplied by", "limit", "decay", "cap")
+        others = tuple(key for key in RULE if key not in ("rule", *TRIGGERS, "points"))
         message = "`{key}` goes with `on`; a rule with `when` gives its points as long as that holds"
         fields.refuse(others, message)
         holds = fields.read("when", self._when)
@@ -118,8 +122,11 @@ class RuleReader:
     def _award(self, fields: Fields, named: str | None) -> Award | None:
         on = self._matcher(fields)
         points = _points(fields)
-        bound = fields.read("limit", limit)
-        fading = fields.read("decay", decay, (self._fading,))
+        bound = self._limit(fields)
+        fading = self._decay(fields)
+        given = fields.read("only if", self._when)
+        if "only if" in fields and "on" not in fields:
+            fields.refuse(("only if",), "`{key}` goes with `on`", "ask for it in the segment's condition")
         cap = fields.read("cap", number)
         if points is not None and cap is not None:
             _check_cap(fields, points, cap)
@@ -127,7 +134,29 @@ class RuleReader:
             return None
         if ("limit" in fields and bound is None) or ("cap" in fields and cap is None):
             return None
-        return Award(named, self._score, on, points, bound, fading[0], cap)
+        if "only if" in fields and given is None:
+            return None
+        return Award(named, self._score, on, points, bound, fading[0], cap, given)
+
+    def _limit(self, fields: Fields) -> Limit | None:
+        bound = fields.read("limit", limit)
+        former = fields.read("renamed from", _property)
+        if "renamed from" in fields and "limit" not in fields:
+            fields.refuse(
+                ("renamed from",), "`{key}` needs `limit` beside it", "`limit: once per booking_id`"
+            )
+        elif former is not None and bound is not None:
+            if isinstance(bound, OncePerObject):
+                return OncePerObject(bound.field, former)
+            fields.refuse(("renamed from",), "`{key}` goes with a limit for each value of a property")
+        return bound
+
+    def _decay(self, fields: Fields) -> tuple[Decay | None] | None:
+        if "expires" not in fields:
+            return fields.read("decay", decay, (self._fading,))
+        if "decay" in fields:
+            fields.refuse(("expires",), "`{key}` does not go together with `decay`", "keep one of them")
+        return fields.read("expires", expiry)
 
     def _matcher(self, fields: Fields) -> Matcher | None:
         activities: tuple[str, ...] = ()

@@ -7,20 +7,20 @@ from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-from scorer.domain.model import Decay, Score, Threshold
+from scorer.domain.model import Decay, Score
 from scorer.rulefile.diagnostics import Report
 from scorer.rulefile.fields import Fields, mapping, name, single
+from scorer.rulefile.grades import Grades, grades
 from scorer.rulefile.names import closest
 from scorer.rulefile.nodes import Broken, Node, Text
 from scorer.rulefile.quantities import decay, duration, number, whole_number
 
-SCORE = ("decay", "weight", "cap", "floor")
+SCORE = ("decay", "weight", "cap", "floor", "grades")
 """The keys of a score."""
 LONGEST_GRACE = 3_600_000
 """ms. A timer fires so much later than it might."""
 MOST_REMEMBERED = 10_000
 MOST_WEIGHT = 1_000
-_THRESHOLD = re.compile(r"(above|below) ([-+]?[0-9]{1,7}(?:\.[0-9]{1,9})?)")
 _ZONE = re.compile(r"UTC|[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+")
 
 
@@ -70,45 +70,6 @@ def grace(report: Report, node: Node) -> int | None:
         report.error(node.place, "the grace delays every timer, by an hour at most")
         return None
     return value
-
-
-def threshold(report: Report, node: Node) -> Threshold | None:
-    """``enter: above 20`` and ``exit: below 15``."""
-    found = mapping(report, node, "`qualify`", "`{enter: above 20, exit: below 15}`")
-    if found is None:
-        return None
-    fields = Fields(report, found, "`qualify`")
-    fields.only(("enter", "exit"), dict.fromkeys(("threshold", "above"), "write `enter: above 20`"))
-    enter = fields.require("enter", _above, "`enter: above 20`")
-    leave = fields.require("exit", _below, "`exit: below 15`")
-    if enter is None or leave is None:
-        return None
-    if leave > enter:
-        message = f"a lead would qualify above {enter:g} and be dropped again below {leave:g}"
-        fields.refuse(("exit",), message, "the exit must not lie above the entry")
-        return None
-    return Threshold(enter, leave)
-
-
-def _above(report: Report, node: Node) -> float | None:
-    return _bound(report, node, "above")
-
-
-def _below(report: Report, node: Node) -> float | None:
-    return _bound(report, node, "below")
-
-
-def _bound(report: Report, node: Node, word: str) -> float | None:
-    text = single(report, node, "a threshold")
-    if text is None:
-        return None
-    match = _THRESHOLD.fullmatch(" ".join(text.value.split()))
-    if match and match[1] == word:
-        return float(match[2])
-    digits = re.search(r"[-+]?[0-9]+(?:\.[0-9]+)?", text.value)
-    hint = f"write `{word} {digits.group()[:10] if digits else 20}`"
-    report.error(text.place, f"a threshold is written as `{word} NUMBER`", hint)
-    return None
 
 
 def bounds(report: Report, node: Node) -> Bounds | None:
@@ -176,9 +137,9 @@ def _score(named: str, fields: Fields) -> tuple[Score, Decay | None]:
     fading = fields.read("decay", decay)
     weight = fields.read("weight", _weight, 1.0)
     limits = _bounds(fields)
-    return Score(named, 1.0 if weight is None else weight, limits.cap, limits.floor), fading[
-        0
-    ] if fading else None
+    graded = fields.read("grades", grades) or Grades()
+    score = Score(named, 1.0 if weight is None else weight, limits.cap, limits.floor, *graded)
+    return score, fading[0] if fading else None
 
 
 def _weight(report: Report, node: Node) -> float | None:

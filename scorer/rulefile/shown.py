@@ -11,21 +11,27 @@ from scorer.domain.model import (
     Award,
     Compare,
     Condition,
+    Dated,
     Decay,
     FirstLater,
     Fixed,
+    FollowUp,
     HalfLife,
     InSegment,
     Limit,
     Matcher,
     Model,
+    Move,
     Not,
+    NotSince,
     Once,
     OncePerObject,
     PerUnit,
     Points,
+    PointsPerPeriod,
     Recent,
     Scalar,
+    Threshold,
     encode_model,
     fingerprint,
 )
@@ -56,11 +62,11 @@ def summary(model: Model) -> str:
 def lines(model: Model) -> Iterator[str]:
     """The whole model, a rule a line."""
     yield f"{model.name}: {summary(model)}"
-    enter, leave = model.threshold.enter, model.threshold.exit
-    yield f"qualified above {enter:g}, no longer below {leave:g}; days in {model.time_zone}"
+    yield _threshold(model.threshold) + f"; days in {model.time_zone}"
     for score in model.scores:
+        grades = ", ".join(f"{grade.name} from {grade.least:g}" for grade in score.grades)
         weight = f", times {score.weight:g} in the total" if score.weight != 1 else ""
-        yield f"\n{score.name}{_bounds(score.cap, score.floor)}{weight}"
+        yield f"\n{score.name}{_bounds(score.cap, score.floor)}{weight}" + (f"; {grades}" if grades else "")
         for standing in model.standings:
             if standing.score == score.name:
                 yield _line(f"{standing.points:+g}", standing.id, f"while {condition(standing.when)}")
@@ -70,6 +76,21 @@ def lines(model: Model) -> Iterator[str]:
     if model.cap is not None or model.floor is not None:
         yield f"\ntotal{_bounds(model.cap, model.floor)}"
     yield from _conditions(model)
+
+
+def _threshold(threshold: Threshold) -> str:
+    text = f"qualified above {threshold.enter:g}"
+    if threshold.dwell:
+        text += f" for {duration(threshold.dwell)}"
+    for name, least in threshold.minimum:
+        text += f" with {name} at least {least:g}"
+    if threshold.when is not None:
+        text += f" if {condition(threshold.when)}"
+    if threshold.cooling_off:
+        text += f", not again within {duration(threshold.cooling_off)}"
+    elif threshold.cooling_period:
+        text += f", once a {threshold.cooling_period}"
+    return text + f", no longer below {threshold.exit:g}"
 
 
 def _line(points: str, name: str, text: str) -> str:
@@ -95,10 +116,39 @@ def _conditions(model: Model) -> Iterator[str]:
         yield "\ntemperature"
         yield from (f"  {band.name}: {condition(band.when)}" for band in model.bands)
         yield f"  {model.coldest}: otherwise"
+    if model.staged:
+        yield "\nstages"
+        yield from (f"  {move.id}: {_move(move)}" for move in model.moves)
+    if model.follow_ups:
+        yield "\nfollow up"
+        yield from (f"  {rule.id}: {_follow_up(rule)}" for rule in model.follow_ups)
+
+
+def _move(move: Move) -> str:
+    what = _matcher(move.on) if move.on is not None else "when " + condition(move.when or All(()))
+    source = f", from {' or '.join(move.sources)}" if move.sources else ""
+    target = f"what `{move.field}` says" if move.to is None else move.to
+    rearm = "; it may qualify at once" if move.rearm else ""
+    return f"{what}{source} -> {target}{rearm}"
+
+
+def _follow_up(rule: FollowUp) -> str:
+    parts = [f"if {condition(rule.when)}" if rule.when is not None else "otherwise"]
+    if rule.existing is not None:
+        parts.append(f"owner by `{rule.existing}`")
+    if rule.owners:
+        parts.append(f"owners {', '.join(rule.owners)} by turn")
+    if rule.due is not None:
+        parts.append(f"within {_count(rule.due, 'business day')}" if rule.due else "today")
+    if rule.next_step is not None:
+        parts.append(rule.next_step)
+    return "; ".join(parts)
 
 
 def _award(award: Award) -> str:
     text = _matcher(award.on)
+    if award.given is not None:
+        text += f" only if {condition(award.given)}"
     if award.limit is not None:
         text += f", {_limit(award.limit)}"
     if award.cap is not None:
@@ -131,7 +181,10 @@ def _limit(limit: Limit) -> str:
     if isinstance(limit, Once):
         return "once"
     if isinstance(limit, OncePerObject):
-        return f"once per {limit.field}"
+        renamed = f" (renamed from {limit.renamed_from})" if limit.renamed_from else ""
+        return f"once per {limit.field}{renamed}"
+    if isinstance(limit, PointsPerPeriod):
+        return f"{limit.points:g} points a {limit.period}"
     times = "once" if limit.times == 1 else f"{limit.times} times"
     return f"{times} a {limit.period}"
 
@@ -154,12 +207,28 @@ def condition(node: Condition) -> str:
         return f"no {_matcher(node.matcher)} for {duration(node.window)}"
     if isinstance(node, Recent):
         return f"at least {node.count} {_matcher(node.matcher)} within {duration(node.window)}"
+    if isinstance(node, NotSince):
+        wait = f" for {duration(node.wait)}" if node.wait else ""
+        return f"no {_matcher(node.matcher)} since {_matcher(node.since)}{wait}"
+    if isinstance(node, Dated):
+        return f"{node.field} {dated(node)}"
     inner = [
         condition(item) if not isinstance(item, All | Any) else f"({condition(item)})" for item in node.items
     ]
     if isinstance(node, Not):
         return f"not {inner[0]}" if len(inner) == 1 else f"none of ({'; '.join(inner)})"
     return (" and " if isinstance(node, All) else " or ").join(inner)
+
+
+def dated(node: Dated) -> str:
+    """A date relative to now, in the words of the rule file."""
+    if node.low is None:
+        return f"more than {duration(1 - (node.high or 0))} ago"
+    if node.high is None:
+        return f"more than {duration(node.low)} ahead"
+    if node.high == 1:
+        return f"within the last {duration(1 - node.low)}"
+    return f"within the next {duration(node.high)}"
 
 
 def _compare(node: Compare) -> str:

@@ -39,6 +39,8 @@ def _parts(model: Model) -> dict[str, str]:
     parts |= {standing.id: standing.id for standing in model.standings}
     parts |= {segment.name: f"segment {segment.name}" for segment in model.segments}
     parts |= {rule.id: f"disqualification {rule.id}" for rule in model.disqualifications}
+    parts |= {move.id: f"stage rule {move.id}" for move in model.moves}
+    parts |= {f"follow up\0{rule.id}": f"follow-up {rule.id}" for rule in model.follow_ups}
     names = [band.name for band in model.bands] + ([model.coldest] if model.bands else [])
     parts |= {f"temperature\0{name}": f"temperature {name}" for name in names}
     return parts

@@ -13,18 +13,27 @@ from scorer.domain.model import (
     Award,
     Compare,
     Condition,
+    Dated,
     Decay,
     FirstLater,
     Fixed,
+    FollowUp,
     HalfLife,
     Matcher,
     Model,
+    Move,
     Not,
+    NotSince,
+    OncePerObject,
     PerPeriod,
     PerUnit,
     Points,
+    PointsPerPeriod,
     Recent,
+    Score,
+    Stage,
     Table,
+    Threshold,
 )
 from scorer.domain.model import Any as AnyOf
 from scorer.ruletests.running import number, run
@@ -61,8 +70,16 @@ def mutants(model: Model) -> Iterator[Mutant]:
             for what, changed in each(item):
                 one = (*items[:place], changed, *items[place + 1 :])
                 yield Mutant(f"{_name(item)}: {what}", _replace(model, **{field: one}))
+    for place, move in enumerate(model.moves):
+        for what, changed in _move(move):
+            moves = (*model.moves[:place], changed, *model.moves[place + 1 :])
+            yield Mutant(f"{move.id}: {what}", _replace(model, moves=moves))
+    for place, rule in enumerate(model.follow_ups):
+        for what, changed in _follow_up(rule):
+            rules = (*model.follow_ups[:place], changed, *model.follow_ups[place + 1 :])
+            yield Mutant(f"{rule.id}: {what}", _replace(model, follow_ups=rules))
     for place, score in enumerate(model.scores):
-        for what, changed in _bounds(score):
+        for what, changed in (*_bounds(score), *_grades(score)):
             scores = (*model.scores[:place], changed, *model.scores[place + 1 :])
             yield Mutant(f"score {score.name}: {what}", _replace(model, scores=scores))
     for what, changed in _bounds(model):
@@ -80,6 +97,60 @@ def _threshold(model: Model) -> Iterator[Mutant]:
         changed = _replace(threshold, **{field: before + by})
         what = _from_to(field, before, before + by)
         yield Mutant(f"qualify: {what}", _replace(model, threshold=changed))
+    for what, changed in _qualifying(threshold):
+        yield Mutant(f"qualify: {what}", _replace(model, threshold=changed))
+
+
+def _qualifying(threshold: Threshold) -> Iterator[tuple[str, Threshold]]:
+    if threshold.dwell:
+        yield "without its dwell", _replace(threshold, dwell=0)
+        yield "dwell twice as long", _replace(threshold, dwell=threshold.dwell * 2)
+    for place, (name, least) in enumerate(threshold.minimum):
+        higher = (*threshold.minimum[:place], (name, least + 1), *threshold.minimum[place + 1 :])
+        yield _from_to(f"minimum of {name}", least, least + 1), _replace(threshold, minimum=higher)
+        fewer = (*threshold.minimum[:place], *threshold.minimum[place + 1 :])
+        yield f"without the minimum of {name}", _replace(threshold, minimum=fewer)
+    if threshold.when is not None:
+        yield "without its condition", _replace(threshold, when=None)
+        for what, when in _condition(threshold.when):
+            yield what, _replace(threshold, when=when)
+    if threshold.cooling_off or threshold.cooling_period:
+        yield "without cooling off", _replace(threshold, cooling_off=0, cooling_period="")
+
+
+def _grades(score: Score) -> Iterator[tuple[str, Score]]:
+    for place, grade in enumerate(score.grades):
+        worse = _replace(grade, least=grade.least + 1)
+        grades = (*score.grades[:place], worse, *score.grades[place + 1 :])
+        yield _from_to(f"grade {grade.name}", grade.least, worse.least), _replace(score, grades=grades)
+
+
+def _move(move: Move) -> Iterator[tuple[str, Move]]:
+    if move.on is not None:
+        for what, matcher in _matcher(move.on):
+            yield what, _replace(move, on=matcher)
+    if move.when is not None:
+        for what, when in _condition(move.when):
+            yield what, _replace(move, when=when)
+    for source in move.sources if len(move.sources) > 1 else ():
+        yield f"not from {source}", _replace(move, sources=tuple(x for x in move.sources if x != source))
+    if move.to is not None:
+        other: Stage = "Inactive" if move.to != "Inactive" else "Nurture"
+        yield f"to {other} instead of {move.to}", _replace(move, to=other)
+
+
+def _follow_up(rule: FollowUp) -> Iterator[tuple[str, FollowUp]]:
+    if rule.when is not None:
+        for what, when in _condition(rule.when):
+            yield what, _replace(rule, when=when)
+    if rule.existing is not None:
+        yield "without the existing owner", _replace(rule, existing=None)
+    if rule.owners:
+        yield "other owners", _replace(rule, owners=("nobody",))
+    if rule.due is not None:
+        yield _from_to("due", rule.due, rule.due + 1), _replace(rule, due=rule.due + 1)
+    if rule.next_step is not None:
+        yield "without the next step", _replace(rule, next_step=None)
 
 
 def _bounds(item: Any) -> Iterator[tuple[str, Any]]:
@@ -100,6 +171,15 @@ def _award(award: Award) -> Iterator[tuple[str, Award]]:
     if isinstance(award.limit, PerPeriod):
         limit = _replace(award.limit, times=award.limit.times + 1)
         yield _from_to("limit", award.limit.times, limit.times), _replace(award, limit=limit)
+    if isinstance(award.limit, PointsPerPeriod):
+        more = _replace(award.limit, points=award.limit.points + 1)
+        yield _from_to("limit", award.limit.points, more.points), _replace(award, limit=more)
+    if isinstance(award.limit, OncePerObject) and award.limit.renamed_from is not None:
+        yield "without renaming", _replace(award, limit=_replace(award.limit, renamed_from=None))
+    if award.given is not None:
+        yield "for every lead", _replace(award, given=None)
+        for what, given in _condition(award.given):
+            yield what, _replace(award, given=given)
     if award.cap is not None:
         yield "without its cap", _replace(award, cap=None)
     if award.decay is not None:
@@ -159,6 +239,23 @@ def _condition(condition: Condition) -> Iterator[tuple[str, Condition]]:
         yield _from_to("at least", condition.count, more.count), more
     elif isinstance(condition, Absent):
         yield from _window(condition)
+    elif isinstance(condition, NotSince):
+        yield from _not_since(condition)
+    elif isinstance(condition, Dated):
+        yield "the opposite", Not((condition,))
+        for field in ("low", "high"):
+            bound = getattr(condition, field)
+            if bound is not None and abs(bound) > 1:
+                yield "a time twice as long", _replace(condition, **{field: bound * 2})
+
+
+def _not_since(condition: NotSince) -> Iterator[tuple[str, Condition]]:
+    if condition.wait:
+        yield "a wait twice as long", _replace(condition, wait=condition.wait * 2)
+    for what, matcher in _matcher(condition.matcher):
+        yield what, _replace(condition, matcher=matcher)
+    for what, since in _matcher(condition.since):
+        yield f"since: {what}", _replace(condition, since=since)
 
 
 def _compare(compare: Compare) -> Iterator[tuple[str, Condition]]:

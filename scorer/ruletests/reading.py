@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
+from scorer.domain.lifecycle import STAGES
 from scorer.domain.record import PROFILE_UPDATED
 from scorer.rulefile.conditions import types
 from scorer.rulefile.diagnostics import Report
@@ -18,14 +20,33 @@ from scorer.ruletests.story import START, Amount, Does, Emitted, Expect, Kind, S
 FILE = ("rules", "tests")
 TEST = ("test", "starts", "story")
 STEP = ("at", "does", "with", "times", "is", "expect")
-EXPECT = ("total", "scores", "points", "stage", "temperature", "segments", "emitted")
-STAGES = ("Open", "Qualified", "Unqualified")
+EXPECT = (
+    "total",
+    "scores",
+    "points",
+    "stage",
+    "stages",
+    "temperature",
+    "grades",
+    "cell",
+    "segments",
+    "emitted",
+    "follow up",
+)
+FOLLOW_UP = ("rule", "owner", "due", "next step")
 KINDS = ("qualified", "disqualified")
 NOTHING = "nothing"
 MOST_TIMES = 1_000
 
 _STEP_HINTS = {"on": "write `does`", "where": "write `with`", "when": "write `is`", "then": "write `expect`"}
-_EXPECT_HINTS = {"score": "write `total`", "band": "write `temperature`", "outcomes": "write `emitted`"}
+_EXPECT_HINTS = {
+    "score": "write `total`",
+    "band": "write `temperature`",
+    "outcomes": "write `emitted`",
+    "owner": "write `follow up: {owner: NAME}`",
+    "due": "write `follow up: {due: 2026-01-06}`",
+    "matrix": "write `cell`",
+}
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 _WORDS: dict[str, object] = {"true": True, "false": False}
 
@@ -169,6 +190,10 @@ def _expect(report: Report, node: Node, at: int) -> Expect | None:
         fields.read("temperature", _word),
         fields.read("segments", _segments),
         fields.read("emitted", _emitted),
+        fields.read("stages", _stages),
+        _words_of(fields, "grades", _words),
+        fields.read("cell", _word),
+        _words_of(fields, "follow up", _follow_up),
     )
 
 
@@ -190,6 +215,33 @@ def _stage(report: Report, node: Node) -> Word | None:
         report.error(word.place, f"`{word.text}` is not a stage", did_you_mean(word.text, STAGES))
         return None
     return word
+
+
+def _stages(report: Report, node: Node) -> list[Word] | None:
+    if isinstance(node, Text) and not node.quoted and node.value == NOTHING:
+        return []
+    words = [_stage(report, item) for item in items(node)]
+    return [word for word in words if word is not None]
+
+
+def _words_of(
+    fields: Fields, key: str, reader: Callable[[Report, Node], dict[str, Word] | None]
+) -> dict[str, Word]:
+    return fields.read(key, reader) or {}
+
+
+def _words(report: Report, node: Node) -> dict[str, Word] | None:
+    found = mapping(report, node, "this", "`NAME: value` for each")
+    if found is None:
+        return None
+    read = {entry.key.value: _word(report, entry.value) for entry in found.entries}
+    return {key: value for key, value in read.items() if value is not None}
+
+
+def _follow_up(report: Report, node: Node) -> dict[str, Word] | None:
+    if isinstance(node, Mapping):
+        Fields(report, node, "`follow up`").only(FOLLOW_UP, {"step": "write `next step`"})
+    return _words(report, node)
 
 
 def _segments(report: Report, node: Node) -> list[Word] | None:

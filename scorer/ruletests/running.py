@@ -12,8 +12,8 @@ import msgspec
 from scorer.domain import clock
 from scorer.domain.lead import Lead
 from scorer.domain.ledger import ledger
-from scorer.domain.model import Model, Segment, encode_model, fingerprint
-from scorer.domain.outcomes import band, stage
+from scorer.domain.model import Model, Move, Segment, Threshold, encode_model, fingerprint
+from scorer.domain.outcomes import LEAD_QUALIFIED, LEAD_STAGE, band, grades, stage
 from scorer.domain.partition import LogPartition
 from scorer.domain.reading import parts, total
 from scorer.domain.record import Clock, Door, Doors, Fact, Record, Rules, encode_record
@@ -54,6 +54,12 @@ class Seen(NamedTuple):
     segments: list[str]
     emitted: list[Told]
     """Since it was looked at before."""
+    stages: list[str]
+    """Those it came to since it was looked at before."""
+    grades: dict[str, str]
+    cell: str | None
+    follow_up: dict[str, str]
+    """Of the last qualification since it was looked at before."""
     held: frozenset[str]
     """Rules and segments that hold, and those that have granted anything."""
 
@@ -96,12 +102,18 @@ class Story:
         self._read_through(self._now + self._model.grace)
         rules = self._partition.rules
         outcomes, self._partition.outcomes = self._partition.outcomes, []
-        emitted = [self._told(outcome.value) for outcome in outcomes]
+        events: list[dict[str, Any]] = [msgspec.json.decode(outcome.value) for outcome in outcomes]
+        moves = [event["data"] for event in events if event["type"] == LEAD_STAGE]
+        emitted = [self._told(event) for event in events if event["type"] != LEAD_STAGE]
+        stages = [str(move["stage"]) for move in moves]
+        moved_by = frozenset(str(move["reason"]) for move in moves)
+        followed = _followed(events)
         lead = self._partition.get(_LEAD)
         if lead is None:
             names = [score.name for score in self._model.scores]
+            nothing = dict.fromkeys(names, 0.0)
             return Seen(
-                0.0, dict.fromkeys(names, 0.0), [], _NO_STAGE, self._model.coldest, [], emitted, frozenset()
+                0.0, nothing, [], _NO_STAGE, self._model.coldest, [], emitted, [], {}, None, {}, frozenset()
             )
         now = max(self._began + self._now, lead.clock)
         lines = [Contribution(one.rule, one.detail, one.value) for one in ledger(rules, lead, now)]
@@ -116,11 +128,13 @@ class Story:
             band(rules, lead),
             segments,
             emitted,
-            _held(rules, lead, lines, holding),
+            stages,
+            *grades(rules, values),
+            followed,
+            _held(rules, lead, lines, holding) | moved_by | {f"follow up\0{followed.get('rule')}"},
         )
 
-    def _told(self, value: bytes) -> Told:
-        event: dict[str, Any] = msgspec.json.decode(value)
+    def _told(self, event: dict[str, Any]) -> Told:
         at = round(datetime.fromisoformat(event["time"]).timestamp() * 1_000) - self._began
         return Told(event["type"].removeprefix("lead."), at, event["data"]["reason"])
 
@@ -132,14 +146,27 @@ class Story:
         self._offset += 1
 
 
+def _followed(events: list[dict[str, Any]]) -> dict[str, str]:
+    qualified = [event["data"] for event in events if event["type"] == LEAD_QUALIFIED]
+    if not qualified:
+        return {}
+    names = (("rule", "follow_up"), ("owner", "owner"), ("due", "due"), ("next step", "next_step"))
+    return {word: qualified[-1][name] for word, name in names if qualified[-1].get(name) is not None}
+
+
 def _held(
     rules: RuleSet, lead: Lead, lines: Sequence[Contribution], holding: Sequence[Any]
 ) -> frozenset[str]:
     found = {f"{line.rule}\0{line.detail}" for line in lines}
     found |= {line.rule for line in lines}
-    found |= {item.name if isinstance(item, Segment) else item.id for item in holding}
+    found |= {item.name if isinstance(item, Segment) else item.id for item in holding if _is_named(item)}
     found.add(f"temperature\0{band(rules, lead)}")
     return frozenset(found)
+
+
+def _is_named(item: Any) -> bool:
+    """Not the threshold's condition, nor that of a stage rule, which works by moving a lead."""
+    return not isinstance(item, Threshold | Move)
 
 
 class Failure(NamedTuple):
@@ -221,12 +248,32 @@ def _wrong(expect: Expect, seen: Seen) -> list[tuple[Place, str]]:
     if expect.temperature is not None and expect.temperature.text != seen.temperature:
         message = f"the temperature is {seen.temperature}, not {expect.temperature.text}"
         wrong.append((expect.temperature.place, message))
+    wrong += _wrong_words(expect, seen)
     if expect.segments is not None and {word.text for word in expect.segments} != set(seen.segments):
         place = expect.segments[0].place if expect.segments else expect.place
         wrong.append((place, f"the lead is in {_listed(seen.segments, 'no segment')}"))
     if expect.emitted is not None:
         wrong += _wrongly_emitted(expect, seen)
     return wrong
+
+
+def _wrong_words(expect: Expect, seen: Seen) -> Iterator[tuple[Place, str]]:
+    """Stages passed through, grades, the matrix' cell, what sales is asked to do."""
+    if expect.stages is not None and [word.text for word in expect.stages] != seen.stages:
+        place = expect.stages[0].place if expect.stages else expect.place
+        yield place, f"the lead came to {_listed(seen.stages, 'no other stage')}"
+    for name, word in expect.grades.items():
+        grade = seen.grades.get(name)
+        if grade is None:
+            yield word.place, f"these rules have no grades of `{name}`"
+        elif grade != word.text:
+            yield word.place, f"the grade of `{name}` is {grade}, not {word.text}"
+    if expect.cell is not None and expect.cell.text != seen.cell:
+        yield expect.cell.place, f"the cell is {seen.cell or 'none'}, not {expect.cell.text}"
+    for name, word in expect.follow_up.items():
+        said_ = seen.follow_up.get(name)
+        if said_ != word.text:
+            yield word.place, f"`{name}` of the follow-up is {said_ or 'not said'}, not {word.text}"
 
 
 def _wrongly_emitted(expect: Expect, seen: Seen) -> list[tuple[Place, str]]:

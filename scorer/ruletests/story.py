@@ -66,6 +66,13 @@ class Expect(NamedTuple):
     segments: list[Word] | None
     emitted: list[Emitted] | None
     """All since the expectation before."""
+    stages: list[Word] | None
+    """Those that the lead came to since the expectation before."""
+    grades: dict[str, Word]
+    """By score."""
+    cell: Word | None
+    follow_up: dict[str, Word]
+    """Of the last qualification since the expectation before: ``rule``, ``owner``, ``due``, ``next step``."""
 
 
 Step = Does | Expect

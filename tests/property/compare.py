@@ -76,9 +76,8 @@ def disagreements(oracle: Oracle, machine: Machine) -> list[str]:
         timeless = not windows(one.when for one in oracle.model.bands)
         if timeless and view["data"]["band"] != oracle.band(lead):
             found.append(f"{name}: band {oracle.band(lead)}, engine {view['data']['band']}")
-        stage = {"open": "Open", "qualified": "Qualified", "disqualified": "Unqualified"}[lead.status]
-        if view["data"]["stage"] != stage:
-            found.append(f"{name}: stage {stage}, engine {view['data']['stage']}")
+        if view["data"]["stage"] != lead.stage:
+            found.append(f"{name}: stage {lead.stage}, engine {view['data']['stage']}")
         found += _points(name, clock, oracle, machine)
         found += _points(name, clock + 3 * DAY + 1, oracle, machine)
         total = oracle.sum(name, clock).total[0]

@@ -14,22 +14,29 @@ from scorer.domain.model import (
     Band,
     Compare,
     Condition,
+    Dated,
     Decay,
     Disqualification,
     FirstLater,
     Fixed,
+    FollowUp,
+    Grade,
     HalfLife,
     InSegment,
     Limit,
     LinearDecay,
     Matcher,
+    Matrix,
     Model,
+    Move,
     Not,
+    NotSince,
     Once,
     OncePerObject,
     PerPeriod,
     PerUnit,
     Points,
+    PointsPerPeriod,
     Recent,
     Score,
     Segment,
@@ -39,10 +46,10 @@ from scorer.domain.model import (
 )
 from scorer.domain.model import Any as AnyOf
 from tests.property.dice import Dice
-from tests.reference.lead import watches
+from tests.reference.lead import conditions, leaves
 
 SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
-TYPES = ("email.opened", "email.clicked", "page.viewed", "booking.created")
+TYPES = ("email.opened", "email.clicked", "page.viewed", "booking.created", "feedback.moved")
 ZONES = ("UTC", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
 
 ATTRIBUTES = (
@@ -93,11 +100,14 @@ def draw_model(dice: Dice, scale: Scale) -> Model:
     for number in range(dice.one(0, 0, 1, 2)):
         segments.append(Segment(f"s{number}", _condition(dice, scale, [one.name for one in segments])))
     names = [segment.name for segment in segments]
-    enter = dice.one(2.0, 5.0, 8.0, 15.0) + (0.0 if scale.exact else 0.37)
+    exact = scale.exact
+    staged = dice.chance(40)
+    made = tuple(_score(dice, name) for name in scores)
+    graded = [score.name for score in made if score.lowest is not None]
     return Model(
         name="drawn",
-        scores=tuple(_score(dice, name) for name in scores),
-        threshold=Threshold(enter, enter - dice.one(0.0, 1.0, 3.5)),
+        scores=made,
+        threshold=_threshold(dice, scale, scores, names, exact=exact),
         time_zone=dice.one(*ZONES),
         grace=dice.one(2_000, 2_000, 0, 700),
         awards=tuple(
@@ -123,7 +133,56 @@ def draw_model(dice: Dice, scale: Scale) -> Model:
         floor=dice.one(None, None, None, -1.5),
         dedupe=dice.one(256, 256, 2),
         objects=dice.one(1_000, 2),
+        staged=staged,
+        moves=tuple(_move(dice, scale, f"move-{number}", names) for number in range(3)) if staged else (),
+        follow_ups=_follow_ups(dice, scale, names),
+        holidays=dice.one((), ("2024-03-29", "2024-04-01", "2025-01-01")),
+        matrix=_matrix(made, graded) if len(graded) == len(scores) > 1 else None,
     )
+
+
+def _threshold(dice: Dice, scale: Scale, scores: list[str], segments: list[str], *, exact: bool) -> Threshold:
+    enter = dice.one(2.0, 5.0, 8.0, 15.0) + (0.0 if exact else 0.37)
+    leave = enter - dice.one(0.0, 1.0, 3.5)
+    if dice.chance(60):
+        return Threshold(enter, leave)
+    minimum = ((dice.one(*scores), dice.one(1.0, 3.0) + (0.0 if exact else 0.21)),)
+    cooling = dice.one("", "ms", "period")
+    return Threshold(
+        enter,
+        leave,
+        dwell=dice.one(0, *scale.times(1, 5, 20)),
+        minimum=minimum if dice.chance(40) else (),
+        when=_condition(dice, scale, segments) if dice.chance(30) else None,
+        cooling_off=dice.one(*scale.times(10, 40)) if cooling == "ms" else 0,
+        cooling_period=dice.one("day", "week", "month", "quarter") if cooling == "period" else "",
+    )
+
+
+def _move(dice: Dice, scale: Scale, name: str, segments: list[str]) -> Move:
+    to = dice.one("Contacted", "Nurture", "Open", "Negotiation", "Inactive", "Unqualified", "Customer")
+    sources = dice.one((), (), ("Open", "Qualified"), ("Nurture", "Contacted", "Inactive"))
+    rearm = dice.chance(50)
+    if dice.chance(50):
+        return Move(name, to, when=_condition(dice, scale, segments), sources=sources, rearm=rearm)
+    if dice.chance(50):
+        on = Matcher(("feedback.moved",))
+        return Move(name, None, on=on, sources=sources, field="stage", rearm=rearm)
+    return Move(name, to, on=_matcher(dice, list(TYPES)), sources=sources, rearm=rearm)
+
+
+def _follow_ups(dice: Dice, scale: Scale, segments: list[str]) -> tuple[FollowUp, ...]:
+    if dice.chance(60):
+        return ()
+    first = FollowUp("first", _condition(dice, scale, segments), "role", ("ann", "ben", "cem"), 2, "call")
+    return (first, FollowUp("rest", owners=dice.one((), ("dora",)), due=dice.one(None, 0, 5)))
+
+
+def _matrix(scores: tuple[Score, ...], graded: list[str]) -> Matrix:
+    rows, columns = graded[:2]
+    sizes = {score.name: len(score.grades) + 1 for score in scores}
+    cells = tuple(tuple(f"{row}-{column}" for column in range(sizes[columns])) for row in range(sizes[rows]))
+    return Matrix(rows, columns, cells)
 
 
 def reprice(dice: Dice, model: Model) -> Model:
@@ -131,6 +190,7 @@ def reprice(dice: Dice, model: Model) -> Model:
     replace = msgspec.structs.replace
     exact = float(model.threshold.enter).is_integer()
     enter = dice.one(2.0, 5.0, 8.0, 15.0) + (0.0 if exact else 0.37)
+    threshold = replace(model.threshold, enter=enter, exit=enter - dice.one(0.0, 1.0, 3.5))
     awards = [
         replace(
             award,
@@ -142,10 +202,13 @@ def reprice(dice: Dice, model: Model) -> Model:
     ]
     return replace(
         model,
-        threshold=Threshold(enter, enter - dice.one(0.0, 1.0, 3.5)),
+        threshold=threshold,
         awards=tuple(awards),
         standings=tuple(replace(one, points=_number(dice)) for one in model.standings),
-        scores=tuple(_score(dice, score.name) for score in model.scores),
+        scores=tuple(
+            replace(_score(dice, score.name), grades=score.grades, lowest=score.lowest)
+            for score in model.scores
+        ),
         cap=dice.one(None, None, 17.5),
         floor=dice.one(None, None, -1.5),
     )
@@ -167,9 +230,15 @@ def redefine(dice: Dice, scale: Scale, model: Model) -> Model:
 
 def _counts(model: Model) -> dict[Matcher, int]:
     found: dict[Matcher, int] = {}
-    for window in watches(model):
-        count = window.count if isinstance(window, Recent) else 1
-        found[window.matcher] = max(count, found.get(window.matcher, 0))
+    others = [*(band.when for band in model.bands), *(rule.when for rule in model.follow_ups)]
+    others += [award.given for award in model.awards]
+    for leaf in leaves([*conditions(model), *(one for one in others if one is not None)]):
+        if isinstance(leaf, Recent | Absent):
+            count = leaf.count if isinstance(leaf, Recent) else 1
+            found[leaf.matcher] = max(count, found.get(leaf.matcher, 0))
+        elif isinstance(leaf, NotSince):
+            for matcher in (leaf.matcher, leaf.since):
+                found[matcher] = max(1, found.get(matcher, 0))
     return found
 
 
@@ -197,11 +266,14 @@ def _score(dice: Dice, name: str) -> Score:
         weight=dice.one(1.0, 1.0, 0.5, 2.0),
         cap=dice.one(None, None, None, 10.25),
         floor=dice.one(None, None, None, -2.0, 0.0),
+        **dice.one({}, {}, {"grades": (Grade("A", 6.1), Grade("B", 2.2)), "lowest": "C"}),
     )
 
 
 def _award(dice: Dice, scale: Scale, name: str, score: str, segments: list[str]) -> Award:
-    types = [*TYPES, *(f"segment.{way}:{segment}" for segment in segments for way in ("entered", "left"))]
+    given = _condition(dice, scale, segments) if dice.chance(20) else None
+    caused = [] if given else segments
+    types = [*TYPES, *(f"segment.{way}:{segment}" for segment in caused for way in ("entered", "left"))]
     return Award(
         name,
         score,
@@ -210,6 +282,7 @@ def _award(dice: Dice, scale: Scale, name: str, score: str, segments: list[str])
         limit=_limit(dice) if dice.chance(35) else None,
         decay=_decay(dice, scale),
         cap=dice.one(None, None, None, 7.0, -6.5),
+        given=given,
     )
 
 
@@ -236,6 +309,8 @@ def _limit(dice: Dice) -> Limit:
     return dice.one(
         Once(),
         OncePerObject(dice.one("item", "kind")),
+        OncePerObject("item", renamed_from="was"),
+        PointsPerPeriod(dice.one("day", "week", "month"), dice.one(3.0, 7.5)),
         PerPeriod(dice.one("day", "week", "month", "quarter"), dice.number(1, 2)),
     )
 
@@ -260,7 +335,14 @@ def _condition(dice: Dice, scale: Scale, segments: list[str]) -> Condition:
 
 
 def _leaf(dice: Dice, scale: Scale, segments: list[str]) -> Condition:
-    match dice.one("compare", "absent", "recent", *(["segment"] if segments else [])):
+    kinds = ["compare", "absent", "recent", "not since", "dated", *(["segment"] if segments else [])]
+    match dice.one(*kinds):
+        case "not since":
+            first, second = _matcher(dice, list(TYPES)), _matcher(dice, list(TYPES))
+            return NotSince(first, second, dice.one(0, *scale.times(1, 3, 10)))
+        case "dated":
+            far, near = dice.one(*scale.times(3, 10, 40)), dice.one(*scale.times(1, 5))
+            return Dated("renewal", *dice.one((None, -far), (near, None), (0, far), (-near, far), (-far, 1)))
         case "absent":
             return Absent(_matcher(dice, list(TYPES)), dice.one(*scale.times(1, 3, 10, 40)))
         case "recent":

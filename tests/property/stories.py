@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -31,6 +32,8 @@ PROPERTIES: dict[str, tuple[Any, ...]] = {
     "n": (0, 1, 2, 3, 2.5, -1),
     "flag": (True, False),
     "item": ("a", "A", "b", "c", "d"),
+    "was": ("a", "b", "e"),
+    "stage": ("Contacted", "nurture", "Customer", "Inactive", "Open", "Qualified", "Unqualified", "nonsense"),
     "tags": (["a", "b"], ["c"]),
 }
 ATTRIBUTES: dict[str, tuple[Any, ...]] = {
@@ -68,10 +71,19 @@ class Telling:
         fields = ATTRIBUTES if kind == PROFILE_UPDATED else PROPERTIES
         chosen = dice.some(0, 4, tuple(fields))
         properties = {name: dice.one(*fields[name]) for name in chosen}
+        if kind == PROFILE_UPDATED and dice.chance(30):
+            properties["renewal"] = self.date()
         self.made += 1
         digest = blake2b(b"%d" % self.made, digest_size=8).digest()
         time = self.now - self.lateness()
         self.add(lead, Fact(kind, time, self.now, NO_DOOR, -1, digest, str(self.made), "", properties), door)
+
+    def date(self) -> Any:
+        """An attribute: a day or an instant near now, or none."""
+        at = datetime.fromtimestamp(
+            self.now // 1_000 + self.dice.number(-20, 60) * self.scale.unit // 10_000, UTC
+        )
+        return self.dice.one(at.isoformat(), at.date().isoformat(), "soon", 17, None)
 
     def lateness(self) -> int:
         """ms; negative: dated in the future."""

@@ -6,12 +6,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from scorer.domain.model import Absent, All, Compare, Condition, InSegment, Matcher, Model, Not, Recent
+from scorer.domain.model import (
+    Absent,
+    All,
+    Compare,
+    Condition,
+    Dated,
+    InSegment,
+    Matcher,
+    Model,
+    Not,
+    NotSince,
+    Recent,
+)
 from scorer.domain.model import Any as AnyOf
 from scorer.domain.record import PROFILE_UPDATED
+from tests.reference.calendar import instant
 from tests.reference.matching import compare, matches
 
-Status = Literal["open", "qualified", "disqualified"]
+Status = Literal["open", "qualified", "disqualified", "resting", "spent"]
+"""What a lead waits for: README.md, *Stages*."""
+Leaf = Compare | Recent | Absent | NotSince | Dated | InSegment
 
 
 @dataclass(frozen=True)
@@ -22,7 +37,11 @@ class Happening:
     time: int
     properties: dict[str, Any]
     caused: bool = False
-    """By a segment: earns awards, but is no activity to Recent and Absent."""
+    """By a segment: earns awards, but is no activity to conditions."""
+    given: frozenset[str] = frozenset()
+    """Ids of the awards whose ``given`` held when it was applied."""
+    shares: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Award id -> (share of the grant that a limit in points left room for, the points it was worth)."""
 
 
 @dataclass
@@ -38,8 +57,19 @@ class Lead:
     """Award id -> place in the history before which it counts nothing (its definition changed there)."""
     watched: dict[Matcher, tuple[int, int]] = field(default_factory=dict)
     """Matcher of windows that a later rule set brought -> (place in the history, ms) where it starts."""
+    zone: str = "UTC"
     status: Status = "open"
-    disqualified_by: str = ""
+    stage: str = "Open"
+    told: str = "Open"
+    """The stage that was last told."""
+    disqualified_by: tuple[str, str] = ("", "")
+    """("rule" or "move", its id)."""
+    required: bool = True
+    """The threshold's requirement, as last judged."""
+    ready_since: int | None = None
+    quiet_until: int = 0
+    moving: set[str] = field(default_factory=set)
+    """Ids of the moves whose condition holds."""
     segments: set[str] = field(default_factory=set)
     standing: set[str] = field(default_factory=set)
     """Ids of the standing points that the lead has."""
@@ -59,16 +89,16 @@ class Lead:
                         held[name] = (one.time, value)
         return {name: value for name, (_, value) in held.items() if value is not None}
 
-    def times(self, condition: Recent | Absent) -> list[int]:
+    def times(self, matcher: Matcher) -> list[int]:
         """Event times of the matching activities, newest first."""
-        start, _ = self.watched.get(condition.matcher, (0, 0))
+        start, _ = self.watched.get(matcher, (0, 0))
         return sorted(
             (
                 one.time
                 for one in self.history[start:]
                 if not one.caused
                 and one.type != PROFILE_UPDATED
-                and matches(condition.matcher, one.type, one.properties)
+                and matches(matcher, one.type, one.properties)
             ),
             reverse=True,
         )
@@ -76,14 +106,22 @@ class Lead:
     def absent_from(self, condition: Absent) -> int:
         """The instant from which the absence holds, ms."""
         _, watched = self.watched.get(condition.matcher, (0, 0))
-        return max([self.since, watched, *self.times(condition)[:1]]) + condition.window
+        return max([self.since, watched, *self.times(condition.matcher)[:1]]) + condition.window
 
     def recent_until(self, condition: Recent) -> int | None:
         """The instant from which the condition holds no longer, ms; None: it never did."""
-        times = self.times(condition)
+        times = self.times(condition.matcher)
         return times[condition.count - 1] + condition.window if len(times) >= condition.count else None
 
-    def holds(self, condition: Condition, at: int) -> bool:
+    def waiting_until(self, condition: NotSince) -> int | None:
+        """The instant from which it holds if nothing has happened since; None: there is no "since" yet."""
+        since = self.times(condition.since)
+        return since[0] + condition.wait if since else None
+
+    def date(self, name: str) -> int | None:
+        return instant(self.zone, self.attributes().get(name))
+
+    def holds(self, condition: Condition, at: int) -> bool:  # noqa: PLR0911 - one for each kind
         """Judged as of ``at``, ms; segments are those that the lead is in now."""
         match condition:
             case Compare():
@@ -101,33 +139,67 @@ class Lead:
             case Recent():
                 until = self.recent_until(condition)
                 return until is not None and at < until
+            case NotSince():
+                start = self.waiting_until(condition)
+                if start is None or at < start:
+                    return False
+                return not any(time > start - condition.wait for time in self.times(condition.matcher))
+            case Dated(name, low, high):
+                date = self.date(name)
+                if date is None:
+                    return False
+                return (low is None or date - at >= low) and (high is None or date - at < high)
 
     def edges(self, model: Model) -> set[int]:
-        """Every instant at which some absence begins or some recency ends, ms."""
-        found = set()
-        for condition in windows(conditions(model)):
-            if isinstance(condition, Absent):
-                found.add(self.absent_from(condition))
-            elif (until := self.recent_until(condition)) is not None:
-                found.add(until)
-        return found
+        """Every instant at which time alone may turn a condition, ms."""
+        found: set[int | None] = set()
+        for condition in leaves(conditions(model)):
+            match condition:
+                case Absent():
+                    found.add(self.absent_from(condition))
+                case Recent():
+                    found.add(self.recent_until(condition))
+                case NotSince():
+                    found.add(self.waiting_until(condition))
+                case Dated(name, low, high):
+                    date = self.date(name)
+                    if date is not None:
+                        found |= {date - bound + 1 for bound in (low, high) if bound is not None}
+        return {edge for edge in found if edge is not None}
 
 
 def conditions(model: Model) -> list[Condition]:
     """What a lead is evaluated by; a band is read when something else has been judged."""
-    return [one.when for one in (*model.segments, *model.standings, *model.disqualifications)]
+    judged: list[Any] = [*model.segments, *model.standings, *model.disqualifications]
+    judged += [*model.moves, model.threshold]
+    return [one.when for one in judged if one.when is not None]
 
 
-def watches(model: Model) -> list[Recent | Absent]:
-    """All windows of a model, those of the bands included."""
-    return windows([*conditions(model), *(band.when for band in model.bands)])
-
-
-def windows(items: Iterable[Condition]) -> list[Recent | Absent]:
-    found: list[Recent | Absent] = []
-    for item in items:
-        if isinstance(item, Recent | Absent):
-            found.append(item)
-        elif isinstance(item, All | AnyOf | Not):
-            found.extend(windows(item.items))
+def watched(model: Model) -> set[Matcher]:
+    """The activities that some condition looks back at."""
+    others: list[Condition | None] = [band.when for band in model.bands]
+    others += [rule.when for rule in model.follow_ups]
+    others += [award.given for award in model.awards]
+    found: set[Matcher] = set()
+    for leaf in leaves([*conditions(model), *(one for one in others if one is not None)]):
+        match leaf:
+            case Recent() | Absent():
+                found.add(leaf.matcher)
+            case NotSince():
+                found |= {leaf.matcher, leaf.since}
     return found
+
+
+def leaves(items: Iterable[Condition]) -> list[Leaf]:
+    found: list[Leaf] = []
+    for item in items:
+        if isinstance(item, All | AnyOf | Not):
+            found.extend(leaves(item.items))
+        else:
+            found.append(item)
+    return found
+
+
+def windows(items: Iterable[Condition]) -> list[Leaf]:
+    """Those that time alone can turn."""
+    return [leaf for leaf in leaves(items) if isinstance(leaf, Recent | Absent | NotSince | Dated)]

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import msgspec
 
-from scorer.domain.model import Award, FirstLater, Fixed, Model, PerUnit, Table
+from scorer.domain.following import by_turn
+from scorer.domain.lifecycle import LIFECYCLE, NUMBERS, STAGES, legal
+from scorer.domain.model import (
+    Award,
+    FirstLater,
+    Fixed,
+    Model,
+    Move,
+    PerUnit,
+    PointsPerPeriod,
+    Table,
+)
 from scorer.domain.record import NO_DOOR, Doors, Fact, ImportBegin, ImportEnd
-from tests.reference.crossing import Totals
-from tests.reference.lead import Happening, Lead, watches
+from tests.reference.calendar import business_day, next_period
+from tests.reference.crossing import MARGIN, TOLERANCE, Level, NearTieError, Totals
+from tests.reference.lead import Happening, Lead, Status, watched
 from tests.reference.log import About, Entry, InForce, ReadThrough
-from tests.reference.points import Sum, grants
+from tests.reference.matching import matches
+from tests.reference.points import Sum, grants, share
 from tests.reference.told import Told
+
+Moved = tuple[Move, str]
+"""A stage rule that applies, and the stage that it leads to."""
 
 DAY = 86_400_000
 
 
-Kind = Literal["lead.qualified", "lead.disqualified"]
+SALES = ("Contacted", "Negotiation", "Customer")
+Kind = Literal["lead.qualified", "lead.disqualified", "lead.stage"]
 Cause = Literal["activity", "time", "rules", "import"]
 
 
@@ -73,22 +91,36 @@ class Oracle:
 
     def _rules(self, version: int, model: Model) -> None:
         before = {award.id: _granting(award) for award in self.model.awards}
-        watched = {window.matcher for window in watches(self.model)}
+        known = watched(self.model)
         self.rules_version, self.model = version, model
         names = {segment.name for segment in model.segments}
-        rules = {rule.id for rule in model.disqualifications}
+        moves = {move.id for move in model.moves}
         for lead in self.leads.values():
             for award in model.awards:
                 if before.get(award.id) != _granting(award):
                     lead.starts[award.id] = len(lead.history)
             lead.segments &= names
             lead.clock = max(lead.clock, self.safe)
-            for window in watches(model):
-                if window.matcher not in watched:
-                    lead.watched[window.matcher] = len(lead.history), self.safe
-            if lead.status == "disqualified" and lead.disqualified_by not in rules:
-                lead.status, lead.disqualified_by = "open", ""
+            for matcher in watched(model) - known:
+                lead.watched[matcher] = len(lead.history), self.safe
+            lead.moving &= moves
+            lead.zone = model.time_zone
+            self._adopt_stage(lead)
             self._evaluate(lead, self.safe, "rules")
+
+    def _adopt_stage(self, lead: Lead) -> None:
+        threshold = self.model.threshold
+        if not threshold.dwell:
+            lead.ready_since = None
+        if not (threshold.cooling_off or threshold.cooling_period):
+            lead.quiet_until = 0
+        if not self.model.staged:
+            if lead.status in ("resting", "spent"):
+                lead.status = "open"
+            lead.stage = {"open": "Open", "qualified": "Qualified", "disqualified": "Unqualified"}[
+                lead.status
+            ]
+            lead.told = lead.stage
 
     def _import_end(self, number: int) -> None:
         self.imports.discard(number)
@@ -111,18 +143,42 @@ class Oracle:
             return
         if lead is None:
             since = fact.time if imported else max(fact.time, self.safe)
-            lead = self.leads[name] = Lead(name, since=since, clock=since)
-        happening = Happening(fact.type, fact.time, fact.properties)
+            lead = self.leads[name] = Lead(name, since=since, clock=since, zone=self.model.time_zone)
+        happening = self._happening(lead, Happening(fact.type, fact.time, fact.properties))
+        moves = self._moves_on(happening)
         if imported:
             lead.importing = True
             lead.clock = max(lead.clock, fact.time)
             lead.history.append(happening)
+            for move, target in moves:
+                self._put(lead, move, target)
             return
         lead.remembered.append((fact.digest, self.clock))
         lead.clock = max(lead.clock, fact.time, self.safe)
-        without = self._totals(lead), lead.status
+        without = self._totals(lead).level(lead.clock)
         lead.history.append(happening)
-        self._evaluate(lead, self.safe, "activity", without)
+        self._evaluate(lead, self.safe, "activity", without, moves)
+
+    def _happening(self, lead: Lead, one: Happening) -> Happening:
+        """With what has to be known of the lead before it."""
+        given = [award for award in self.model.awards if award.given is not None]
+        one = replace(one, given=frozenset(x.id for x in given if x.given and lead.holds(x.given, one.time)))
+        for award in self.model.awards:
+            limited = isinstance(award.limit, PointsPerPeriod)
+            if limited and matches(award.on, one.type, one.properties):
+                earlier = lead.history[lead.starts.get(award.id, 0) :]
+                one.shares[award.id] = share(self.model, award, earlier, one)
+        return one
+
+    def _moves_on(self, one: Happening) -> list[Moved]:
+        found: list[Moved] = []
+        for move in self.model.moves:
+            if move.on is not None and matches(move.on, one.type, one.properties):
+                said = one.properties.get(move.field) if move.field else move.to
+                name = said.strip().capitalize() if isinstance(said, str) else ""
+                if name in STAGES:
+                    found.append((move, name))
+        return found
 
     def _seen_before(self, lead: Lead, digest: bytes) -> bool:
         kept = lead.remembered[-self.model.dedupe :]
@@ -136,74 +192,208 @@ class Oracle:
         while (due := self._due(lead, self.safe)) is not None:
             ahead = lead.clock > due
             lead.clock = max(lead.clock, due)
-            without = self._totals(lead), lead.status
-            self._evaluate(lead, due, "time", without if ahead else None)
+            without = self._totals(lead).level(lead.clock) if ahead else None
+            self._evaluate(lead, due, "time", without)
 
     def _due(self, lead: Lead, end: int) -> int | None:
         """The next instant through ``end`` at which time alone changes something."""
         edges = [edge for edge in lead.edges(self.model) if lead.judged < edge <= end]
         edge = min(edges, default=None)
-        crossing = self._totals(lead).first(lead.status, lead.clock, end if edge is None else edge)
+        crossing = self._totals(lead).next(lead.clock, end if edge is None else edge)
         return edge if crossing is None else crossing
 
     # -- judging --------------------------------------------------------------------------------
 
     def _evaluate(
-        self, lead: Lead, judged: int, cause: Cause, without: tuple[Totals, str] | None = None
+        self,
+        lead: Lead,
+        judged: int,
+        cause: Cause,
+        without: Level | None = None,
+        moves: Sequence[Moved] = (),
     ) -> None:
         """``without``: what the lead would be at the same clock without what is being applied."""
         lead.judged = judged
         self._judge_segments(lead)
         lead.standing = {rule.id for rule in self.model.standings if lead.holds(rule.when, judged)}
-        if self._judge_disqualifications(lead, cause):
+        moves = [*moves, *self._turned(lead)]
+        requirement = self.model.threshold.when
+        lead.required = requirement is None or lead.holds(requirement, judged)
+        status = lead.status
+        if lead.told != lead.stage:
+            self._tell_stage(lead, cause, lead.told, cause)
+        for move, target in moves:
+            before = lead.stage
+            if self._put(lead, move, target):
+                if target == "Unqualified":
+                    self._emit(lead, "lead.disqualified", cause, move.id, deal_stage=move.deal_stage)
+                self._tell_stage(lead, cause, before, move.id)
+        self._judge_disqualifications(lead, cause)
+        now = self._totals(lead).level(lead.clock)
+        if status == lead.status and now == without:
             return
-        totals = self._totals(lead)
-        if not totals.crosses(lead.status, lead.clock):
-            return
-        if without is not None:
-            before, status = without
-            if status == lead.status and before.crosses(status, lead.clock):
-                return
-        if lead.status == "qualified":
+        if lead.status == "open" and now == "short":
+            lead.ready_since = None
+        elif lead.status == "open" and now == "waiting":
+            if self.model.threshold.dwell and lead.ready_since is None:
+                lead.ready_since = lead.clock
+        elif lead.status == "open":
+            self._cool_off(lead)
+            self._enter(lead, "qualified", "Qualified", "lead.qualified", cause, "score")
+        elif lead.status == "spent" and now == "there":
             lead.status = "open"
-            self._emit(lead, "lead.disqualified", cause)
+        elif now == "there":
+            self._enter(lead, "open", "Open", "lead.disqualified", cause, "score")
+
+    def _cool_off(self, lead: Lead) -> None:
+        threshold = self.model.threshold
+        if threshold.cooling_off:
+            lead.quiet_until = lead.clock + threshold.cooling_off
+        elif threshold.cooling_period:
+            lead.quiet_until = next_period(self.model.time_zone, threshold.cooling_period, lead.clock)
+
+    def _turned(self, lead: Lead) -> list[Moved]:
+        """Stage rules whose condition has come to hold."""
+        holding = {
+            move.id
+            for move in self.model.moves
+            if move.when is not None and lead.holds(move.when, lead.judged)
+        }
+        turned = [move for move in self.model.moves if move.id in holding - lead.moving]
+        lead.moving = holding
+        return [(move, move.to) for move in turned if move.to is not None]
+
+    def _put(self, lead: Lead, move: Move, target: str) -> bool:
+        """Take the lead to a stage if it may go there."""
+        if target == "Qualified" or (move.sources and lead.stage not in move.sources):
+            return False
+        if not legal(NUMBERS[lead.stage], NUMBERS[target]):
+            return False
+        if target == "Unqualified":
+            status: Status = "disqualified"
+        elif target in SALES:
+            status = "resting"
+        elif lead.status in ("open", "spent"):
+            status = lead.status
         else:
-            lead.status = "qualified"
-            self._emit(lead, "lead.qualified", cause)
+            status = "open" if move.rearm else "spent"
+        lead.disqualified_by = ("move", move.id) if status == "disqualified" else ("", "")
+        if status != "open":
+            lead.ready_since = None
+        lead.status, lead.stage = status, target
+        return True
 
     def _judge_segments(self, lead: Lead) -> None:
         for segment in self.model.segments:
             inside = lead.holds(segment.when, lead.judged)
             if inside and segment.name not in lead.segments:
                 lead.segments.add(segment.name)
-                lead.history.append(Happening(f"segment.entered:{segment.name}", lead.clock, {}, caused=True))
+                self._cause(lead, f"segment.entered:{segment.name}")
             elif not inside and segment.name in lead.segments:
                 lead.segments.remove(segment.name)
-                lead.history.append(Happening(f"segment.left:{segment.name}", lead.clock, {}, caused=True))
+                self._cause(lead, f"segment.left:{segment.name}")
 
-    def _judge_disqualifications(self, lead: Lead, cause: Cause) -> bool:
-        """True when a rule disqualified the lead."""
+    def _cause(self, lead: Lead, kind: str) -> None:
+        lead.history.append(self._happening(lead, Happening(kind, lead.clock, {}, caused=True)))
+
+    def _judge_disqualifications(self, lead: Lead, cause: Cause) -> None:
         holding = {rule.id for rule in self.model.disqualifications if lead.holds(rule.when, lead.judged)}
-        for rule in self.model.disqualifications:
-            if rule.id == lead.disqualified_by and rule.id not in holding and rule.requalify:
-                lead.status, lead.disqualified_by = "open", ""
         if lead.status == "disqualified":
-            return False
+            kind, by = lead.disqualified_by
+            rules = {rule.id: rule for rule in self.model.disqualifications}
+            known = {move.id for move in self.model.moves} if kind == "move" else rules.keys()
+            gone = by not in known
+            if gone or (kind == "rule" and by not in holding and rules[by].requalify):
+                lead.disqualified_by = ("", "")
+                self._enter(lead, "open", "Open", None, cause, "rules" if gone else by)
+        if lead.status == "disqualified" or not legal(NUMBERS[lead.stage], NUMBERS["Unqualified"]):
+            return
         for rule in self.model.disqualifications:
             if rule.id in holding:
-                lead.status, lead.disqualified_by = "disqualified", rule.id
-                self._emit(lead, "lead.disqualified", cause, rule.id)
-                return True
-        return False
+                lead.disqualified_by = ("rule", rule.id)
+                stage = rule.deal_stage
+                self._enter(lead, "disqualified", "Unqualified", "lead.disqualified", cause, rule.id, stage)
+                return
 
-    def _emit(self, lead: Lead, kind: Kind, cause: Cause, reason: str = "score") -> None:
+    # -- telling --------------------------------------------------------------------------------
+
+    def _enter(
+        self,
+        lead: Lead,
+        status: Status,
+        stage: str,
+        kind: Kind | None,
+        cause: Cause,
+        reason: str,
+        deal_stage: str | None = None,
+    ) -> None:
+        before = lead.stage
+        lead.status, lead.stage = status, stage
+        if status != "open":
+            lead.ready_since = None
+        if kind is not None:
+            self._emit(lead, kind, cause, reason, deal_stage=deal_stage)
+        self._tell_stage(lead, cause, before, reason)
+
+    def _tell_stage(self, lead: Lead, cause: Cause, before: str, reason: str) -> None:
+        lead.told = lead.stage
+        if self.model.staged and before != lead.stage:
+            self._emit(lead, "lead.stage", cause, reason, previous=before)
+
+    def _emit(
+        self,
+        lead: Lead,
+        kind: Kind,
+        cause: Cause,
+        reason: str,
+        *,
+        deal_stage: str | None = None,
+        previous: str | None = None,
+    ) -> None:
         lead.number += 1
         points = self._totals(lead).at(lead.clock)
         parts = {name: value for name, (value, _) in points.scores.items()}
-        told = Told(
-            lead.id, lead.number, kind, lead.clock, reason, cause, self.band(lead), points.total[0], parts
-        )
+        more: dict[str, Any] = {"stage": lead.stage, "deal_stage": deal_stage, "previous": previous}
+        if self.model.staged:
+            more["lifecycle"] = LIFECYCLE[NUMBERS[lead.stage]]
+        more |= self._grades(parts)
+        if kind == "lead.qualified":
+            more |= self._follow_up(lead)
+        more = {name: value for name, value in more.items() if value is not None}
+        band, total = self.band(lead), points.total[0]
+        told = Told(lead.id, lead.number, kind, lead.clock, reason, cause, band, more, total, parts)
         self.outcomes.append(told)
+
+    def _grades(self, parts: dict[str, float]) -> dict[str, Any]:
+        found: dict[str, str] = {}
+        places: dict[str, int] = {}
+        for score in self.model.scores:
+            if score.lowest is None:
+                continue
+            value = parts[score.name]
+            if any(abs(value - grade.least + TOLERANCE) < MARGIN for grade in score.grades):
+                raise NearTieError
+            names = [grade.name for grade in score.grades if value >= grade.least - TOLERANCE]
+            found[score.name] = names[0] if names else score.lowest
+            places[score.name] = len(score.grades) - len(names)
+        if not found:
+            return {}
+        matrix = self.model.matrix
+        cell = None if matrix is None else matrix.cells[places[matrix.rows]][places[matrix.columns]]
+        return {"grades": found, "cell": cell}
+
+    def _follow_up(self, lead: Lead) -> dict[str, str | None]:
+        for rule in self.model.follow_ups:
+            if rule.when is not None and not lead.holds(rule.when, lead.judged):
+                continue
+            owner = lead.attributes().get(rule.existing) if rule.existing else None
+            if not isinstance(owner, str) or not owner:
+                owner = by_turn(lead.id, rule.owners)
+            due = None
+            if rule.due is not None:
+                due = business_day(self.model.time_zone, lead.clock, rule.due, self.model.holidays)
+            return {"follow_up": rule.id, "owner": owner, "due": due, "next_step": rule.next_step}
+        return {}
 
     def band(self, lead: Lead) -> str:
         """The lead's temperature, as last judged."""

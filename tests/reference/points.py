@@ -19,6 +19,7 @@ from scorer.domain.model import (
     OncePerObject,
     PerPeriod,
     PerUnit,
+    PointsPerPeriod,
     Table,
 )
 from tests.reference.calendar import midnights, period
@@ -62,15 +63,26 @@ def grants(model: Model, lead: Lead) -> list[Grant]:
 def _granted(model: Model, award: Award, history: list[Happening]) -> list[Grant]:
     made: list[Grant] = []
     causes: list[Happening] = []
+    names: list[Any] = []
     for one in history:
         if not matches(award.on, one.type, one.properties):
             continue
-        if award.limit is not None and not _allowed(model, award.limit, one, causes):
+        if award.given is not None and award.id not in one.given:
             continue
-        chosen = _variant(award, one.properties, len(made))
+        chosen = variant(award, one.properties, len(made))
         if chosen is None:
             continue
-        made.append(Grant(award.id, one.time, *chosen))
+        place, weight = chosen
+        if isinstance(award.limit, PointsPerPeriod):
+            weight *= one.shares[award.id][0]
+            if not one.shares[award.id][0]:
+                continue
+        elif isinstance(award.limit, OncePerObject):
+            if not _new_object(model, award.limit, one, names):
+                continue
+        elif award.limit is not None and not _allowed(model, award.limit, one, causes):
+            continue
+        made.append(Grant(award.id, one.time, place, weight))
         causes.append(one)
     return made
 
@@ -83,14 +95,49 @@ def _allowed(model: Model, limit: Limit, one: Happening, causes: list[Happening]
         case PerPeriod(name, times):
             this = period(model.time_zone, name, one.time)
             return sum(period(model.time_zone, name, cause.time) == this for cause in causes) < times
-        case OncePerObject(name):
-            value = one.properties.get(name)
-            if not is_scalar(value) or any(same(cause.properties[name], value) for cause in causes):
-                return False
-            return len(causes) < model.objects
+    raise TypeError(limit)
 
 
-def _variant(award: Award, properties: dict[str, Any], earlier: int) -> tuple[int, float] | None:
+def _new_object(model: Model, limit: OncePerObject, one: Happening, names: list[Any]) -> bool:
+    """``names``: what objects have been called so far; the new ones are added."""
+    value = one.properties.get(limit.field)
+    if not is_scalar(value) or len(names) >= model.objects or _among(names, value):
+        return False
+    former = None if limit.renamed_from is None else one.properties.get(limit.renamed_from)
+    renamed = is_scalar(former) and _among(names, former)
+    names.append(value)
+    if is_scalar(former) and not _among(names, former) and len(names) < model.objects:
+        names.append(former)
+    return not renamed
+
+
+def _among(names: list[Any], value: Any) -> bool:
+    return any(same(name, value) for name in names)
+
+
+def share(model: Model, award: Award, earlier: list[Happening], one: Happening) -> tuple[float, float]:
+    """(what a limit in points leaves of a grant, the points that are then granted); ``earlier``: history."""
+    limit = award.limit
+    assert isinstance(limit, PointsPerPeriod)
+    if award.given is not None and award.id not in one.given:
+        return 0.0, 0.0
+    granted = [before.shares[award.id] for before in earlier if before.shares.get(award.id, (0, 0))[0]]
+    chosen = variant(award, one.properties, len(granted))
+    if chosen is None:
+        return 0.0, 0.0
+    this = period(model.time_zone, limit.period, one.time)
+    spent = 0.0
+    for before in earlier:
+        if award.id in before.shares and period(model.time_zone, limit.period, before.time) == this:
+            spent += before.shares[award.id][1]
+    worth_ = abs(_points(award, Grant(award.id, one.time, *chosen)) * chosen[1])
+    if not worth_:
+        return 1.0, 0.0
+    left = max(0.0, min(1.0, (limit.points - spent) / worth_))
+    return left, worth_ * left
+
+
+def variant(award: Award, properties: dict[str, Any], earlier: int) -> tuple[int, float] | None:
     match award.points:
         case Fixed():
             return 0, 1.0

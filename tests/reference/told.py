@@ -5,11 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import isclose
+from typing import Any
 
 import msgspec
 
 ROUNDING = 1.1e-6
 """Messages carry six decimals."""
+MORE = (
+    "stage",
+    "deal_stage",
+    "previous",
+    "lifecycle",
+    "grades",
+    "cell",
+    "follow_up",
+    "owner",
+    "due",
+    "next_step",
+)
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -22,6 +35,8 @@ class Told:
     reason: str
     cause: str
     band: str
+    more: dict[str, Any]
+    """What else it says: stage, grades, owner and the like, where there is something."""
     total: float = field(compare=False)
     parts: dict[str, float] = field(compare=False)
 
@@ -49,6 +64,7 @@ def read(value: bytes) -> Told:
         data["reason"],
         data["cause"],
         data["band"],
+        {name: data[name] for name in MORE if data.get(name) is not None},
         data["total"],
         data["parts"],
     )

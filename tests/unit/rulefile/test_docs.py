@@ -8,7 +8,17 @@ from textwrap import indent
 
 import pytest
 
-from scorer.rulefile import compiler, conditions, loads, render, rules, settings
+from scorer.domain.lifecycle import LEGAL, STAGES
+from scorer.rulefile import (
+    compiler,
+    conditions,
+    loads,
+    qualify,
+    render,
+    rules,
+    settings,
+    stages,
+)
 
 PAGE = (Path(__file__).parents[3] / "docs" / "rules.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -23,7 +33,8 @@ def test_an_example(example: str) -> None:
     elif example.startswith("model"):
         text = example
     else:
-        text = f"{HEAD}rules: {{}}\n{example}"
+        head = HEAD.splitlines(keepends=True)[0] if "scores:" in example else HEAD
+        text = f"{head}rules: {{}}\n{example}"
     loaded = loads(text)
     assert loaded.model is not None, render(loaded.diagnostics)
     assert loaded.diagnostics == []
@@ -35,4 +46,12 @@ def test_there_are_examples() -> None:
 
 def test_the_page_names_every_word() -> None:
     words = {*compiler.FILE, *rules.RULE, *conditions.GROUPS, *conditions.LEAD_WORDS, *settings.SCORE}
+    words |= {*qualify.QUALIFY, *stages.MOVE, *stages.FOLLOW_UP}
     assert {word for word in words if word not in PAGE} == set()
+
+
+def test_the_page_lists_the_moves_that_a_rule_may_make() -> None:
+    rows = dict(re.findall(r"^\| (\w+) \| ([\w, ]+) \|$", PAGE, re.MULTILINE))
+    for number, name in enumerate(STAGES):
+        targets = [STAGES[one] for one in sorted(LEGAL[number]) if STAGES[one] != "Qualified"]
+        assert rows[name].split(", ") == targets

@@ -26,7 +26,7 @@ def test_seven_doors_and_what_is_behind_them() -> None:
         "lead.feedback.v1",
         "lead.profile.v1",
     ]
-    assert len(REGISTRY.topics) == 14
+    assert len(REGISTRY.topics) == 15
     assert REGISTRY.topics[LOG].full_name("test.") == "test.lead.log.v1"
 
 
@@ -51,7 +51,13 @@ def test_the_changelog_cannot_be_compacted_early() -> None:
 def test_outcomes_and_changelog_have_as_many_partitions_as_the_log() -> None:
     counts = REGISTRY.partitions({LOG: 5, "activity.page.v1": 2})
     followers = {name for name, topic in REGISTRY.topics.items() if topic.partitions_of == LOG}
-    assert followers == {"lead.qualified.v1", "lead.disqualified.v1", "lead.score.v1", "lead.changelog.v1"}
+    assert followers == {
+        "lead.qualified.v1",
+        "lead.disqualified.v1",
+        "lead.stage.v1",
+        "lead.score.v1",
+        "lead.changelog.v1",
+    }
     assert {counts[name] for name in followers | {LOG}} == {5}
     assert (counts["activity.page.v1"], counts["activity.app.v1"], counts["lead.rules.v1"]) == (2, 4, 1)
 

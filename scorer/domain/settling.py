@@ -1,0 +1,223 @@
+"""Deciding: what a lead's state, as a record or a timer left it, means for its status and its stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from scorer.domain.conditions import Properties
+from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, RESTING, SPENT, Lead
+from scorer.domain.lifecycle import OPEN_STAGE, QUALIFIED_STAGE, SALES, UNQUALIFIED, legal
+from scorer.domain.outcomes import (
+    BELOW_EXIT,
+    LEAD_DISQUALIFIED,
+    LEAD_QUALIFIED,
+    LEAD_STAGE,
+    Outcome,
+    outcome,
+)
+from scorer.domain.reading import above, below, ready, total
+from scorer.domain.rules import Move, RuleSet, TypeIndex
+
+UNKNOWN: Final = -1
+SHORT: Final = 0
+WAITING: Final = 1
+BEYOND: Final = 2
+"""How near a lead is to what its status waits for: short of it, there but not for long enough, there."""
+
+RULES_CHANGED: Final = "rules"
+"""Reason of a return from a disqualification whose rule is gone."""
+
+Moved = tuple[Move, int]
+"""A stage rule that applies, and the stage that it leads to."""
+
+
+def level(rules: RuleSet, lead: Lead, at: int) -> int:
+    """How near the lead is at an instant (ms) to what its status waits for."""
+    status = lead.status
+    if status == OPEN:
+        if rules.plain_threshold:
+            return BEYOND if above(rules, total(rules, lead, at)) else SHORT
+        if not ready(rules, lead, at):
+            return SHORT
+        if rules.dwell and not 0 < lead.ready_since <= at - rules.dwell:
+            return WAITING
+        return BEYOND if at >= lead.quiet_until else WAITING
+    if status in (QUALIFIED, SPENT) and below(rules, total(rules, lead, at)):
+        return BEYOND
+    return SHORT
+
+
+def settle(
+    rules: RuleSet,
+    lead: Lead,
+    key: bytes,
+    cause: str,
+    before: int,
+    moves: Sequence[Moved],
+    out: list[Outcome],
+) -> None:
+    """Move the lead to where its state says, and tell it.
+
+    ``before``: ``level`` at the same clock without what is being applied; ``UNKNOWN`` lets everything count
+    that holds. What would have been so without it waits for its timer.
+    """
+    status = lead.status
+    if lead.told != lead.stage:
+        _tell_stage(rules, lead, key, cause, lead.told, cause, out)
+    for move, target in moves:
+        _move(rules, lead, key, move, target, cause, out)
+    if rules.disqualifications or lead.status == DISQUALIFIED:
+        _judge_disqualification(rules, lead, key, cause, out)
+    if lead.status != status:
+        before = UNKNOWN
+    now = level(rules, lead, lead.clock)
+    if now == before:
+        return
+    if lead.status == OPEN:
+        if now == SHORT:
+            lead.ready_since = 0
+        elif now == BEYOND:
+            _qualify(rules, lead, key, cause, out)
+        elif rules.dwell and not lead.ready_since:
+            lead.ready_since = lead.clock
+    elif now == BEYOND:
+        if lead.status == SPENT:
+            lead.status = OPEN
+        else:
+            _enter(rules, lead, key, OPEN, OPEN_STAGE, LEAD_DISQUALIFIED, cause, BELOW_EXIT, None, out)
+
+
+def _qualify(rules: RuleSet, lead: Lead, key: bytes, cause: str, out: list[Outcome]) -> None:
+    threshold = rules.model.threshold
+    if threshold.cooling_off:
+        lead.quiet_until = lead.clock + threshold.cooling_off
+    elif threshold.cooling_period:
+        lead.quiet_until = rules.calendar.next_period(threshold.cooling_period, lead.clock)
+    _enter(rules, lead, key, QUALIFIED, QUALIFIED_STAGE, LEAD_QUALIFIED, cause, BELOW_EXIT, None, out)
+
+
+def _judge_disqualification(rules: RuleSet, lead: Lead, key: bytes, cause: str, out: list[Outcome]) -> None:
+    if lead.status == DISQUALIFIED and _may_return(rules, lead):
+        rule = rules.by_slot.get(lead.disqualified_by)
+        reason = RULES_CHANGED if rule is None else rule.item.id
+        lead.disqualified_by = 0
+        _enter(rules, lead, key, OPEN, OPEN_STAGE, "", cause, reason, None, out)
+    if lead.status != DISQUALIFIED and legal(lead.stage, UNQUALIFIED):
+        for entry in rules.disqualifications:
+            if entry.slot in lead.holds:
+                item = entry.item
+                lead.disqualified_by = entry.slot
+                # fmt: off
+                _enter(
+                    rules, lead, key, DISQUALIFIED, UNQUALIFIED, LEAD_DISQUALIFIED, cause, item.id,
+                    item.deal_stage, out,
+                )
+                # fmt: on
+                return
+
+
+def _may_return(rules: RuleSet, lead: Lead) -> bool:
+    if lead.disqualified_by in rules.moves_by_slot:
+        return False  # whom a stage rule has moved there, another one moves back
+    judged = rules.by_slot.get(lead.disqualified_by)
+    if judged is None:
+        return True  # the rule is gone
+    return lead.disqualified_by not in lead.holds and judged.item.requalify
+
+
+# -- stages ------------------------------------------------------------------------------------------
+
+
+def moves_on(index: TypeIndex, properties: Properties) -> list[Moved]:
+    """The stage rules that an activity sets off."""
+    found: list[Moved] = []
+    for move in index.moves:
+        target = move.target(properties)
+        if target >= 0:
+            found.append((move, target))
+    return found
+
+
+def move_imported(lead: Lead, moves: Sequence[Moved]) -> None:
+    """Apply stage rules within an import: the lead moves, and its end tells where it has come to."""
+    for move, target in moves:
+        if _allowed(lead, move, target):
+            lead.status, lead.disqualified_by = _status_in(lead, move, target)
+            lead.stage = target
+            if lead.status != OPEN:
+                lead.ready_since = 0
+
+
+def adopt_stage(rules: RuleSet, lead: Lead) -> None:
+    """Carry status and stage over to a rule set that may know no stages."""
+    if not rules.dwell:
+        lead.ready_since = 0
+    if not rules.cooling:
+        lead.quiet_until = 0
+    if not rules.staged:
+        if lead.status in (RESTING, SPENT):
+            lead.status = OPEN
+        lead.stage = QUALIFIED_STAGE if lead.status == QUALIFIED else UNQUALIFIED
+        if lead.status == OPEN:
+            lead.stage = OPEN_STAGE
+        lead.told = lead.stage
+
+
+def _allowed(lead: Lead, move: Move, target: int) -> bool:
+    if target == QUALIFIED_STAGE or (move.sources and lead.stage not in move.sources):
+        return False
+    return legal(lead.stage, target)
+
+
+def _status_in(lead: Lead, move: Move, target: int) -> tuple[int, int]:
+    """(status, what disqualified) of a lead that a stage rule takes to ``target``."""
+    if target == UNQUALIFIED:
+        return DISQUALIFIED, move.slot
+    if target in SALES:
+        return RESTING, 0
+    if lead.status in (OPEN, SPENT):
+        return lead.status, 0
+    return (OPEN if move.item.rearm else SPENT), 0
+
+
+def _move(
+    rules: RuleSet, lead: Lead, key: bytes, move: Move, target: int, cause: str, out: list[Outcome]
+) -> None:
+    if not _allowed(lead, move, target):
+        return
+    status, lead.disqualified_by = _status_in(lead, move, target)
+    kind, deal_stage = "", None
+    if target == UNQUALIFIED:
+        kind, deal_stage = LEAD_DISQUALIFIED, move.item.deal_stage
+    _enter(rules, lead, key, status, target, kind, cause, move.item.id, deal_stage, out)
+
+
+def _enter(
+    rules: RuleSet,
+    lead: Lead,
+    key: bytes,
+    status: int,
+    stage: int,
+    kind: str,
+    cause: str,
+    reason: str,
+    deal_stage: str | None,
+    out: list[Outcome],
+) -> None:
+    """Put the lead into a stage and tell it: as the outcome ``kind``, where there is one, and as a stage."""
+    previous = lead.stage
+    lead.status, lead.stage = status, stage
+    if status != OPEN:
+        lead.ready_since = 0
+    if kind:
+        out.append(outcome(rules, lead, key.decode(), kind, cause, reason, deal_stage))
+    _tell_stage(rules, lead, key, cause, previous, reason, out)
+
+
+def _tell_stage(
+    rules: RuleSet, lead: Lead, key: bytes, cause: str, previous: int, reason: str, out: list[Outcome]
+) -> None:
+    lead.told = lead.stage
+    if rules.staged and previous != lead.stage:
+        out.append(outcome(rules, lead, key.decode(), LEAD_STAGE, cause, reason, None, previous))
