@@ -88,6 +88,11 @@ SCORE_EVICTED_IDS = Counter(
     "Publishers' event ids forgotten before their 24 hours: raise `dedupe` in the rule file.",
     ["partition"],
 )
+SCORE_MACHINES = Counter(
+    "scorer_score_machine_opens",
+    "Opens and clicks that were a machine's, and counted as no reader's.",
+    ["partition"],
+)
 SCORE_SWEPT = Counter(
     "scorer_score_swept",
     "Idle leads taken past a change of rules or the end of an import.",

@@ -125,6 +125,8 @@ def _settings(old: m.Model, new: m.Model) -> Iterator[str]:
     yield from _fields("threshold: ", old.threshold, new.threshold, bounds)
     if (old.threshold.minimum, old.threshold.when) != (new.threshold.minimum, new.threshold.when):
         yield "threshold: what else a lead needs to qualify"
+    if old.machines != new.machines:
+        yield "which opens and clicks are a machine's, from now on"
     if old.matrix != new.matrix:
         yield "another matrix"
     if old.holidays != new.holidays:

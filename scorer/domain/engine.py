@@ -15,6 +15,7 @@ from typing import Final
 from scorer.domain.conditions import Properties
 from scorer.domain.granting import grant, rebase, resum
 from scorer.domain.lead import OPEN, QUALIFIED, SPENT, Lead
+from scorer.domain.machines import next_release, released, sift
 from scorer.domain.outcomes import Outcome
 from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, TypeIndex, Watch, date_edge
 from scorer.domain.settling import (
@@ -74,6 +75,10 @@ def step(
     if judged_at > lead.judged:  # noqa: PLR1730
         lead.judged = judged_at
     affected: list[Judged] = [*rules.initial] if fresh else []
+    if index is not None and index.mail:
+        index = sift(rules, lead, index, properties, time, judged_at)
+        if lead.clicks:
+            _schedule(lead, next_release(rules, lead))
     moves = NO_MOVES
     if rules.moves:
         moves = [] if index is None else moves_on(index, properties)
@@ -99,7 +104,13 @@ def step_imported(
         _begin(rules, lead, at)
     lead.clock = at
     lead.touched = number
+    if lead.clicks:
+        moves: list[Moved] = []
+        _release(rules, lead, time, moves)
+        move_imported(lead, moves)
     if index is not None:
+        if index.mail:
+            index = sift(rules, lead, index, properties, time, lead.judged)
         _take_in(rules, lead, index, properties, time, [])
         if index.moves:
             move_imported(lead, moves_on(index, properties))
@@ -115,17 +126,29 @@ def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outco
         # only what an ending window turns is due now.
         before = level(rules, lead, lead.clock) if due < lead.clock else UNKNOWN
         lead.judged = max(lead.judged, due)
+        moves: list[Moved]
         if turns or crosses:
             lead.clock = max(lead.clock, due)
             _keep_landmark_near(rules, lead)
-            moves: list[Moved] = []
+            moves = []
             if turns:
                 _judge(rules, lead, rules.timed, lead.judged, moves)
             settle(rules, lead, key, "time", before, moves, out)
             _look_ahead(rules, lead)
+        elif lead.clicks and 0 < next_release(rules, lead) <= due:
+            lead.clock = max(lead.clock, due)
+            before = level(rules, lead, lead.clock)
+            moves = []
+            change, affected = _release(rules, lead, due, moves)
+            change |= _judge(rules, lead, affected, lead.judged, moves)
+            if change or moves:
+                settle(rules, lead, key, "activity", before, moves, out)
+            _look_ahead(rules, lead)
         else:
             # The window that was to end has moved on with the lead's activities.
             lead.wake = edge if not lead.crossing or 0 < edge < lead.crossing else lead.crossing
+            if lead.clicks:
+                _schedule(lead, next_release(rules, lead))
 
 
 def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str, out: list[Outcome]) -> None:
@@ -135,6 +158,8 @@ def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str,
     lead.touched = 0
     _keep_landmark_near(rules, lead)
     moves: list[Moved] = []
+    if lead.clicks:
+        _release(rules, lead, lead.judged, moves)
     _judge(rules, lead, rules.judged, lead.judged, moves)
     settle(rules, lead, key, cause, UNKNOWN, moves, out)
     _look_ahead(rules, lead)
@@ -163,6 +188,8 @@ def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> N
             starts[slot] = max(as_of, lead.since)
     lead.starts = starts or None
     adopt_stage(rules, lead)
+    if not rules.sooner:
+        lead.delivered = None
     resum(rules, lead)
 
 
@@ -172,11 +199,26 @@ def _keep_landmark_near(rules: RuleSet, lead: Lead) -> None:
         rebase(rules, lead, lead.clock)
 
 
+def _release(rules: RuleSet, lead: Lead, until: int, moves: list[Moved]) -> tuple[int, list[Judged]]:
+    """Take in the clicks that were held back and are known by now.
+
+    (What they did to the points, conditions that they may have turned.) Adds the stage rules they set off.
+    """
+    affected: list[Judged] = []
+    change = 0
+    for index, properties, time in released(rules, lead, until):
+        moves.extend(moves_on(index, properties))
+        change |= _take_in(rules, lead, index, properties, time, affected)
+    return change, affected
+
+
 def _look_ahead(rules: RuleSet, lead: Lead) -> None:
     """Compute anew, and exactly, what time alone will do next."""
     lead.crossing = next_crossing(rules, lead, lead.clock)
     lead.wake = lead.crossing
     _schedule(lead, next_edge(rules, lead, lead.judged))
+    if lead.clicks:
+        _schedule(lead, next_release(rules, lead))
 
 
 def _begin(rules: RuleSet, lead: Lead, at: int) -> None:
@@ -200,6 +242,8 @@ def _step_in_import(
     before = level(rules, lead, at)
     held = [judged.when.holds(lead, lead.judged) for judged in rules.judged]
     lead.clock = at
+    if index is not None and index.mail:
+        index = sift(rules, lead, index, properties, time, lead.judged)
     moves = [] if index is None else moves_on(index, properties)
     change = TURNED if moves else 0
     if index is not None:

@@ -24,6 +24,9 @@ int is kept bare and made into an object anew for every look-up in a dictionary.
 Attribute = tuple[int, Any]
 """(event time, value); value None: removed."""
 
+Click = tuple[bytes, bytes, int, dict[str, Any] | None]
+"""(hash of the mail, hash of the link, event time, the properties of a click held back)."""
+
 
 class Lead:
     """Times are ms since 1970. Slots are 32-bit names given by ``rules.slot``; rule changes keep them.
@@ -33,9 +36,11 @@ class Lead:
 
     __slots__ = (
         "attributes",
+        "clicks",
         "clock",
         "crossing",
         "days",
+        "delivered",
         "disqualified_by",
         "fence",
         "generation",
@@ -43,6 +48,7 @@ class Lead:
         "judged",
         "landmark",
         "limits",
+        "machines",
         "masses",
         "milestone",
         "newest",
@@ -90,6 +96,9 @@ class Lead:
         told: int,
         ready_since: int,
         quiet_until: int,
+        machines: int,
+        delivered: dict[bytes, int] | None,
+        clicks: list[Click] | None,
     ) -> None:
         self.fence = fence
         """Highest log offset applied; a record at or below it is skipped. -1: a lead just created."""
@@ -144,6 +153,12 @@ class Lead:
         """Since when an OPEN lead has been ready, where it has to be so for a while; 0: it is not."""
         self.quiet_until = quiet_until
         """Before this instant the lead does not qualify again; 0: it may at any time."""
+        self.machines = machines
+        """Opens and clicks that were a machine's."""
+        self.delivered = delivered
+        """Mail (hash) -> when it was delivered, the newest last. None where nobody asks."""
+        self.clicks = clicks
+        """The newest clicks as they arrived, those held back among them. None where nobody asks."""
 
     def watched_since(self, slot: Slot) -> int:
         """When watching began, by the slot of a watch."""
@@ -156,7 +171,7 @@ def new_lead(generation: int = 0, milestone: int = 0) -> Lead:
     # fmt: off
     return Lead(
         -1, generation, milestone, 0, OPEN, 0, 0, 0, 0, 0, 0, 0, 0,
-        [], {}, None, (), {}, None, {}, (), {}, b"", 0, 0, 0, 0,
+        [], {}, None, (), {}, None, {}, (), {}, b"", 0, 0, 0, 0, 0, None, None,
     )
     # fmt: on
 
@@ -189,6 +204,9 @@ _Stored = tuple[
     int,
     int,
     int,
+    int,
+    dict[bytes, int] | None,
+    list[Click] | None,
 ]
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(_Stored).decode
@@ -234,4 +252,7 @@ def stored(lead: Lead) -> tuple[Any, ...]:
         lead.told,
         lead.ready_since,
         lead.quiet_until,
+        lead.machines,
+        lead.delivered,
+        lead.clicks,
     )

@@ -65,6 +65,8 @@ class ViewData(msgspec.Struct, gc=False, omit_defaults=True):
     grades: dict[str, str] | None = None
     cell: str | None = None
     lifecycle: str | None = None
+    machine_opens: int = 0
+    """Opens and clicks so far that were a machine's, and count as no reader's."""
 
 
 encode_event = msgspec.json.Encoder().encode

@@ -330,6 +330,24 @@ class FollowUp(_Node, frozen=True):
     next_step: str | None = None
 
 
+class Machines(_Node, frozen=True):
+    """Which opens and clicks are a machine's, not a reader's: mail scanners, prefetching proxies."""
+
+    types: tuple[str, ...]
+    where: Condition | None = None
+    """What an activity of a machine says of itself."""
+    sooner: int = 0
+    """Sooner than so many ms after the delivery of the same mail is a machine; 0: not looked at."""
+    links: int = 0
+    """Clicks on so many different links of one mail within ``within`` ms are a machine's; 0: not looked at.
+
+    A click is held back for as long, and counts when it is known to be none of these.
+    """
+    within: int = 0
+    counts_as: str | None = None
+    """The activity that they are instead; None: none."""
+
+
 class Model(_Node, frozen=True):
     name: str
     scores: tuple[Score, ...]
@@ -351,6 +369,7 @@ class Model(_Node, frozen=True):
     holidays: tuple[str, ...] = ()
     """Days (2026-12-25) that are no business days; Saturdays and Sundays are none either."""
     matrix: Matrix | None = None
+    machines: Machines | None = None
     cap: float | None = None
     floor: float | None = None
     dedupe: int = 256

@@ -104,6 +104,7 @@ def score_view(rules: RuleSet, lead_id: str, lead: Lead) -> bytes:
         data.grades, data.cell = grades(rules, values)
     if rules.staged:
         data.lifecycle = LIFECYCLE[lead.stage]
+    data.machine_opens = lead.machines
     return _event(f"{lead_id}@{lead.fence}", LEAD_SCORE, lead_id, lead.clock, data)
 
 

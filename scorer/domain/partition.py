@@ -94,6 +94,7 @@ class Counters:
         "facts",
         "faults",
         "leads_created",
+        "machines",
         "records",
         "skipped",
         "timers",
@@ -109,6 +110,8 @@ class Counters:
         """At or below a lead's fence: delivered again."""
         self.timers = 0
         self.leads_created = 0
+        self.machines = 0
+        """Opens and clicks that were a machine's."""
         self.evicted_ids = 0
         self.undecodable = 0
         self.faults = 0
@@ -248,7 +251,7 @@ class LogPartition:
                 elif offset <= lead.fence:
                     counters.skipped += 1
                     continue
-                wake = lead.wake
+                wake, machines = lead.wake, lead.machines
                 if lead.milestone < milestone:
                     self._pass_milestones(lead, key)
                 if imports and door in imports:
@@ -274,6 +277,8 @@ class LogPartition:
                             self.outcomes,
                         )
                         facts += 1
+                if lead.machines != machines:
+                    counters.machines += lead.machines - machines
                 lead.fence = offset
                 dirty[key] = lead
                 if lead.wake != wake:
@@ -384,8 +389,10 @@ class LogPartition:
             if lead.touched:
                 lead.wake = 0  # the import's end evaluates it
                 continue
+            machines = lead.machines
             fire(self._rules, lead, key, judged_at, self.outcomes)
             self.counters.timers += 1
+            self.counters.machines += lead.machines - machines
             self._requeue(lead, key, 0)
 
     def _clock_moved(self) -> None:

@@ -37,6 +37,8 @@ AGES = 1 << 60
 """ms."""
 FEW: Final = 12
 """Awards found for one record that are put into order by insertion."""
+EMAIL_CLICKED: Final = "email.clicked"
+EMAIL_DELIVERED: Final = "email.delivered"
 ENTERED, LEFT = "segment.entered:", "segment.left:"
 
 
@@ -255,13 +257,17 @@ class _FieldIndex:
 class TypeIndex:
     """What an activity type can set off."""
 
-    __slots__ = ("always", "fields", "looks", "moves", "profile", "watches")
+    __slots__ = ("always", "click", "delivery", "fields", "looks", "mail", "moves", "profile", "watches")
 
     def __init__(self) -> None:
         self.always: list[Grant] = []
         self.fields: dict[str, _FieldIndex] = {}
         self.watches: list[Watch] = []
         self.moves: list[Move] = []
+        self.mail = False
+        """May be a machine's, or is a delivery that tells."""
+        self.delivery = False
+        self.click = False
         self.profile = False
         """Its properties are the lead's attributes."""
         self.looks = False
@@ -271,6 +277,7 @@ class TypeIndex:
         """When everything has been added."""
         self.looks = (
             self.profile
+            or self.mail
             or bool(self.fields)
             or any(award.where is not None or award.plain is None for award in self.always)
             or any(watch.where is not None for watch in self.watches)
@@ -414,7 +421,27 @@ class RuleSet:
         self.shortest_window = min(
             (watch.shortest for watch in self.timed_watches if watch.leaves), default=0
         )
+        self._read_machines(source.machines)
         self._index()
+
+    def _read_machines(self, machines: model.Machines | None) -> None:
+        where = None if machines is None else machines.where
+        self.machine = None if where is None else on_properties(where)
+        self.sooner = 0 if machines is None else machines.sooner
+        self.burst = 0 if machines is None else machines.links
+        self.burst_within = 0 if machines is None else machines.within
+        self.machine_index = EMPTY_INDEX
+        self.click_index = self.types.setdefault(EMAIL_CLICKED, TypeIndex())
+        if machines is None:
+            return
+        if machines.counts_as is not None:
+            self.machine_index = self.types.setdefault(machines.counts_as, TypeIndex())
+        for type_ in machines.types:
+            index = self.types.setdefault(type_, TypeIndex())
+            index.mail, index.click = True, type_ == EMAIL_CLICKED
+        if machines.sooner:
+            index = self.types.setdefault(EMAIL_DELIVERED, TypeIndex())
+            index.mail = index.delivery = True
 
     # -- awards -------------------------------------------------------------------------------
 

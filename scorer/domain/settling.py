@@ -72,20 +72,19 @@ def settle(
     if lead.status != status:
         before = UNKNOWN
     now = level(rules, lead, lead.clock)
-    if now == before:
+    if now == SHORT:
+        lead.ready_since = 0
+    elif now == before:
         return
-    if lead.status == OPEN:
-        if now == SHORT:
-            lead.ready_since = 0
-        elif now == BEYOND:
+    elif lead.status == OPEN:
+        if now == BEYOND:
             _qualify(rules, lead, key, cause, out)
         elif rules.dwell and not lead.ready_since:
             lead.ready_since = lead.clock
-    elif now == BEYOND:
-        if lead.status == SPENT:
-            lead.status = OPEN
-        else:
-            _enter(rules, lead, key, OPEN, OPEN_STAGE, LEAD_DISQUALIFIED, cause, BELOW_EXIT, None, out)
+    elif lead.status == SPENT:
+        lead.status = OPEN
+    else:
+        _enter(rules, lead, key, OPEN, OPEN_STAGE, LEAD_DISQUALIFIED, cause, BELOW_EXIT, None, out)
 
 
 def _qualify(rules: RuleSet, lead: Lead, key: bytes, cause: str, out: list[Outcome]) -> None:

@@ -10,6 +10,7 @@ from scorer.rulefile.diagnostics import Place, Report
 from scorer.rulefile.fields import Fields, mapping, name, sequence
 from scorer.rulefile.grades import Matrices
 from scorer.rulefile.lists import read_lists
+from scorer.rulefile.machines import machines
 from scorer.rulefile.names import did_you_mean
 from scorer.rulefile.nodes import Mapping, Node, Text
 from scorer.rulefile.qualify import Qualify
@@ -23,6 +24,7 @@ FILE = (
     "time zone",
     "grace",
     "lists",
+    "machines",
     "qualify",
     "scores",
     "total",
@@ -46,6 +48,7 @@ HINTS = {
     "disqualification": "write `disqualify`",
     "bands": "write `temperature`",
     "grades": "write them under their score: `scores: {fit: {grades: {A: 20, B: otherwise}}}`",
+    "bots": "write `machines`",
     "routing": "write `follow up`",
     "assignment": "write `follow up`",
     "tests": "a file of rule tests is run with `scorer test FILE`",
@@ -74,6 +77,7 @@ def compile_file(report: Report, root: Mapping) -> Model | None:
     }
     scores = fields.require("scores", settings.scores, "`scores: {fit: {decay: none}}`")
     made = None if scores is None else scores.scores
+    values["machines"] = fields.read("machines", machines)
     values["threshold"] = fields.read("qualify", Qualify(known, made).read, Threshold())
     values["matrix"] = fields.read("matrix", Matrices(made).read)
     bounds = fields.read("total", settings.bounds) or Bounds()

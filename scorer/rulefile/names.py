@@ -15,6 +15,7 @@ ACTIVITIES: dict[str, tuple[str, ...]] = {
     "email.replied": ("kind", "campaign", "template", "email_id"),
     "email.unsubscribed": ("kind", "campaign", "template", "email_id"),
     "email.bounced": ("kind", "campaign", "template", "email_id"),
+    "email.machine": ("kind", "campaign", "template", "link", "email_id"),
     "page.viewed": ("path", "title"),
     "page.downloaded": ("path", "title", "kind"),
     "page.form_submitted": ("path", "title", "form"),
@@ -34,7 +35,8 @@ ACTIVITIES: dict[str, tuple[str, ...]] = {
     "feedback.converted": ("reason",),
     "feedback.moved": ("stage", "reason"),
 }
-"""The closed lists of the doors; ``app.*`` is open: every product has activities of its own."""
+"""The closed lists of the doors, and `email.machine`, which the section `machines` makes of some.
+``app.*`` is open: every product has activities of its own."""
 
 OWN_ACTIVITY = re.compile(r"app\.[a-z][a-z0-9]*([._][a-z0-9]+)*")
 

@@ -19,6 +19,7 @@ from scorer.domain.model import (
     HalfLife,
     InSegment,
     Limit,
+    Machines,
     Matcher,
     Model,
     Move,
@@ -62,6 +63,8 @@ def summary(model: Model) -> str:
 def lines(model: Model) -> Iterator[str]:
     """The whole model, a rule a line."""
     yield f"{model.name}: {summary(model)}"
+    if model.machines is not None:
+        yield f"{_machines(model.machines)}"
     yield _threshold(model.threshold) + f"; days in {model.time_zone}"
     for score in model.scores:
         grades = ", ".join(f"{grade.name} from {grade.least:g}" for grade in score.grades)
@@ -76,6 +79,17 @@ def lines(model: Model) -> Iterator[str]:
     if model.cap is not None or model.floor is not None:
         yield f"\ntotal{_bounds(model.cap, model.floor)}"
     yield from _conditions(model)
+
+
+def _machines(machines: Machines) -> str:
+    signs = [condition(machines.where)] if machines.where is not None else []
+    if machines.sooner:
+        signs.append(f"sooner than {duration(machines.sooner)} after delivery")
+    if machines.links:
+        signs.append(f"{machines.links} links within {duration(machines.within)}")
+    return (
+        f"{' or '.join(machines.types)} of machines ({'; '.join(signs)}): {machines.counts_as or 'nothing'}"
+    )
 
 
 def _threshold(threshold: Threshold) -> str:

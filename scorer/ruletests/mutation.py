@@ -19,6 +19,7 @@ from scorer.domain.model import (
     Fixed,
     FollowUp,
     HalfLife,
+    Machines,
     Matcher,
     Model,
     Move,
@@ -70,6 +71,9 @@ def mutants(model: Model) -> Iterator[Mutant]:
             for what, changed in each(item):
                 one = (*items[:place], changed, *items[place + 1 :])
                 yield Mutant(f"{_name(item)}: {what}", _replace(model, **{field: one}))
+    if model.machines is not None:
+        for what, machines in _machines(model.machines):
+            yield Mutant(f"machines: {what}", _replace(model, machines=machines))
     for place, move in enumerate(model.moves):
         for what, changed in _move(move):
             moves = (*model.moves[:place], changed, *model.moves[place + 1 :])
@@ -116,6 +120,24 @@ def _qualifying(threshold: Threshold) -> Iterator[tuple[str, Threshold]]:
             yield what, _replace(threshold, when=when)
     if threshold.cooling_off or threshold.cooling_period:
         yield "without cooling off", _replace(threshold, cooling_off=0, cooling_period="")
+
+
+def _machines(machines: Machines) -> Iterator[tuple[str, Machines]]:
+    for kind in machines.types if len(machines.types) > 1 else ():
+        yield f"not for {kind}", _replace(machines, types=tuple(x for x in machines.types if x != kind))
+    if machines.where is not None:
+        for what, where in _condition(machines.where):
+            yield what, _replace(machines, where=where)
+    if machines.sooner:
+        yield "sooner than half as long", _replace(machines, sooner=max(machines.sooner // 2, 1))
+        yield "sooner than twice as long", _replace(machines, sooner=machines.sooner * 2)
+    if machines.links:
+        yield (
+            _from_to("links", machines.links, machines.links + 1),
+            _replace(machines, links=machines.links + 1),
+        )
+        yield "links within half as long", _replace(machines, within=max(machines.within // 2, 1))
+        yield "links within twice as long", _replace(machines, within=machines.within * 2)
 
 
 def _grades(score: Score) -> Iterator[tuple[str, Score]]:

@@ -20,6 +20,8 @@ CHANGELOG = "lead.changelog.v1"
 DEAD_LETTERS = "dead.letters.v1"
 QUALIFIED = "lead.qualified.v1"
 DISQUALIFIED = "lead.disqualified.v1"
+STAGE = "lead.stage.v1"
+OUTCOMES = (QUALIFIED, DISQUALIFIED, STAGE)
 SCORE = "lead.score.v1"
 
 _ENVELOPE_BYTES = 1024

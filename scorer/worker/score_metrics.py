@@ -16,6 +16,7 @@ _COUNTERS: dict[str, Counter] = {
     "timers": metrics.SCORE_TIMERS,
     "leads_created": metrics.SCORE_LEADS_CREATED,
     "evicted_ids": metrics.SCORE_EVICTED_IDS,
+    "machines": metrics.SCORE_MACHINES,
 }
 
 

@@ -18,7 +18,7 @@ from scorer.domain.outcomes import Outcome
 from scorer.domain.state import decode_state
 from scorer.settings import Settings
 from scorer.wire.dead_letters import origin
-from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, QUALIFIED, SCORE, Registry
+from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG, OUTCOMES, SCORE, Registry
 from scorer.wire.topic_plan import Wishes
 from scorer.wire.topics import apply_topics
 from scorer.worker.cut import CUT, STAMP_BYTES, SYSTEM, decode_cut
@@ -147,7 +147,7 @@ def leads_in(broker: Broker) -> dict[bytes, bytes]:
 def outcomes_in(broker: Broker) -> list[Outcome]:
     return [
         Outcome(topic, record.key or b"", record.value or b"")
-        for topic in (QUALIFIED, DISQUALIFIED)
+        for topic in OUTCOMES
         for records in read(broker, topic).values()
         for record in records
     ]

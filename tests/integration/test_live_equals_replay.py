@@ -21,7 +21,7 @@ from scorer.history import History
 from scorer.rulefile import loads
 from scorer.rules_apply import apply as apply_rules
 from scorer.settings import Settings
-from scorer.wire.registry import DISQUALIFIED, LOG, QUALIFIED, SCORE, Registry
+from scorer.wire.registry import LOG, OUTCOMES, SCORE, Registry
 from scorer.wire.topic_plan import Wishes
 from scorer.wire.topics import apply_topics
 from tests.bench.road import WorkerProcess, scored_to_the_end, wait_until
@@ -209,7 +209,7 @@ def test_live_outcomes_equal_those_of_a_replay(
     assert run(["log", "export", "-o", str(export), *flags]) == 0
     assert run(["replay", str(export), "--strict", "--outcomes", str(outcomes), "--scores", str(scores)]) == 0
 
-    said = in_sequence(value for _, value in live(broker, (QUALIFIED, DISQUALIFIED)))
+    said = in_sequence(value for _, value in live(broker, OUTCOMES))
     replayed = in_sequence(outcomes.read_bytes().splitlines())
     assert said == replayed
     everything = [json.loads(value)["data"] for values in said.values() for value in values]

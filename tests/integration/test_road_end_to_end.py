@@ -128,11 +128,12 @@ async def test_what_three_clients_publish_of_a_lead_becomes_one_score(
     engagement = sum(one.points * 2 ** (-(at - then) / one.half_life) for one, then in done)
     assert data["parts"] == {"fit": FIT, "engagement": pytest.approx(engagement, abs=1e-6)}
     assert data["total"] == pytest.approx(FIT + engagement, abs=1e-6)
-    assert (data["stage"], data["sequence"]) == ("Qualified", 1)
+    assert (data["stage"], data["sequence"]) == ("Qualified", 2)
     outcomes = said(broker)
     assert outcomes.keys() == {lead}
     assert [(one.sequence, one.type, one.cause) for one in outcomes[lead]] == [
-        (1, "lead.qualified", "activity")
+        (1, "lead.qualified", "activity"),
+        (2, "lead.stage", "activity"),
     ]
 
 

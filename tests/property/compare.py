@@ -78,6 +78,8 @@ def disagreements(oracle: Oracle, machine: Machine) -> list[str]:
             found.append(f"{name}: band {oracle.band(lead)}, engine {view['data']['band']}")
         if view["data"]["stage"] != lead.stage:
             found.append(f"{name}: stage {lead.stage}, engine {view['data']['stage']}")
+        if view["data"].get("machine_opens", 0) != lead.machines:
+            found.append(f"{name}: machines {lead.machines}, engine {view['data'].get('machine_opens')}")
         found += _points(name, clock, oracle, machine)
         found += _points(name, clock + 3 * DAY + 1, oracle, machine)
         total = oracle.sum(name, clock).total[0]

@@ -25,6 +25,7 @@ from scorer.domain.model import (
     InSegment,
     Limit,
     LinearDecay,
+    Machines,
     Matcher,
     Matrix,
     Model,
@@ -50,6 +51,9 @@ from tests.reference.lead import conditions, leaves
 
 SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
 TYPES = ("email.opened", "email.clicked", "page.viewed", "booking.created", "feedback.moved")
+SENT = (*TYPES, "email.delivered", "email.clicked")
+"""What publishers send."""
+EARNING = (*TYPES, "email.machine")
 ZONES = ("UTC", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
 
 ATTRIBUTES = (
@@ -137,6 +141,7 @@ def draw_model(dice: Dice, scale: Scale) -> Model:
         moves=tuple(_move(dice, scale, f"move-{number}", names) for number in range(3)) if staged else (),
         follow_ups=_follow_ups(dice, scale, names),
         holidays=dice.one((), ("2024-03-29", "2024-04-01", "2025-01-01")),
+        machines=_machines(dice, scale),
         matrix=_matrix(made, graded) if len(graded) == len(scores) > 1 else None,
     )
 
@@ -176,6 +181,19 @@ def _follow_ups(dice: Dice, scale: Scale, segments: list[str]) -> tuple[FollowUp
         return ()
     first = FollowUp("first", _condition(dice, scale, segments), "role", ("ann", "ben", "cem"), 2, "call")
     return (first, FollowUp("rest", owners=dice.one((), ("dora",)), due=dice.one(None, 0, 5)))
+
+
+def _machines(dice: Dice, scale: Scale) -> Machines | None:
+    if dice.chance(65):
+        return None
+    return Machines(
+        ("email.opened", "email.clicked"),
+        where=dice.one(None, Compare("flag", "equals", (True,))),
+        sooner=dice.one(0, *scale.times(1, 5)),
+        links=dice.one(0, 2, 2, 3),
+        within=dice.one(*scale.times(1, 5, 20)),
+        counts_as=dice.one(None, "email.machine"),
+    )
 
 
 def _matrix(scores: tuple[Score, ...], graded: list[str]) -> Matrix:
@@ -273,7 +291,7 @@ def _score(dice: Dice, name: str) -> Score:
 def _award(dice: Dice, scale: Scale, name: str, score: str, segments: list[str]) -> Award:
     given = _condition(dice, scale, segments) if dice.chance(20) else None
     caused = [] if given else segments
-    types = [*TYPES, *(f"segment.{way}:{segment}" for segment in caused for way in ("entered", "left"))]
+    types = [*EARNING, *(f"segment.{way}:{segment}" for segment in caused for way in ("entered", "left"))]
     return Award(
         name,
         score,

@@ -12,7 +12,7 @@ import msgspec
 from scorer.domain.model import Model
 from scorer.domain.record import NO_DOOR, PROFILE_UPDATED, Door, Doors, Fact, ImportBegin, ImportEnd
 from tests.property.dice import Dice
-from tests.property.models import DAY, HOUR, TYPES, Scale, redefine, reprice
+from tests.property.models import DAY, HOUR, SENT, Scale, redefine, reprice
 from tests.reference.log import About, Entry, InForce, ReadThrough
 
 STARTS = (
@@ -67,10 +67,12 @@ class Telling:
         lead = f"lead-{dice.number(1, self.leads)}"
         if door is None and lead in self.importing:
             return
-        kind = dice.one(*TYPES, *TYPES, PROFILE_UPDATED)
+        kind = dice.one(*SENT, *SENT, PROFILE_UPDATED)
         fields = ATTRIBUTES if kind == PROFILE_UPDATED else PROPERTIES
         chosen = dice.some(0, 4, tuple(fields))
         properties = {name: dice.one(*fields[name]) for name in chosen}
+        if kind.startswith("email.") and dice.chance(70):
+            properties |= {"email_id": dice.one("m1", "M1", 7), "link": dice.one("a", "b", "c")}
         if kind == PROFILE_UPDATED and dice.chance(30):
             properties["renewal"] = self.date()
         self.made += 1

@@ -45,6 +45,15 @@ class Happening:
 
 
 @dataclass
+class Click:
+    mail: Any
+    link: Any
+    time: int
+    held: dict[str, Any] | None
+    """Its properties while it is held back."""
+
+
+@dataclass
 class Lead:
     id: str
     since: int
@@ -77,6 +86,12 @@ class Lead:
     """Of the last outcome."""
     remembered: list[tuple[bytes, int]] = field(default_factory=list)
     """Digests with the clock C at which each was first seen."""
+    machines: int = 0
+    """Opens and clicks that were a machine's."""
+    delivered: list[tuple[Any, int]] = field(default_factory=list)
+    """(mail, when) of the newest deliveries."""
+    clicks: list[Click] = field(default_factory=list)
+    """The newest clicks, in the order of their arrival."""
     importing: bool = False
     """Touched by an import that is still open."""
 

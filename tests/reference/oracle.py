@@ -25,6 +25,7 @@ from tests.reference.calendar import business_day, next_period
 from tests.reference.crossing import MARGIN, TOLERANCE, Level, NearTieError, Totals
 from tests.reference.lead import Happening, Lead, Status, watched
 from tests.reference.log import About, Entry, InForce, ReadThrough
+from tests.reference.mails import next_release, release, sifted
 from tests.reference.matching import matches
 from tests.reference.points import Sum, grants, share
 from tests.reference.told import Told
@@ -106,7 +107,9 @@ class Oracle:
             lead.moving &= moves
             lead.zone = model.time_zone
             self._adopt_stage(lead)
-            self._evaluate(lead, self.safe, "rules")
+            if not (model.machines and model.machines.sooner):
+                lead.delivered = []
+            self._milestone(lead, "rules")
 
     def _adopt_stage(self, lead: Lead) -> None:
         threshold = self.model.threshold
@@ -128,7 +131,13 @@ class Oracle:
             if lead.importing:
                 lead.importing = False
                 lead.clock = max(lead.clock, self.safe)
-                self._evaluate(lead, self.safe, "import")
+                self._milestone(lead, "import")
+
+    def _milestone(self, lead: Lead, cause: Cause) -> None:
+        moves: list[Moved] = []
+        for one in release(self.model.machines, lead, self.safe):
+            moves += self._take_in(lead, one)
+        self._evaluate(lead, self.safe, cause, None, moves)
 
     # -- facts ----------------------------------------------------------------------------------
 
@@ -144,20 +153,34 @@ class Oracle:
         if lead is None:
             since = fact.time if imported else max(fact.time, self.safe)
             lead = self.leads[name] = Lead(name, since=since, clock=since, zone=self.model.time_zone)
-        happening = self._happening(lead, Happening(fact.type, fact.time, fact.properties))
-        moves = self._moves_on(happening)
+        happening = Happening(fact.type, fact.time, fact.properties)
+        machines = self.model.machines
         if imported:
             lead.importing = True
             lead.clock = max(lead.clock, fact.time)
-            lead.history.append(happening)
-            for move, target in moves:
-                self._put(lead, move, target)
+            for one in release(machines, lead, fact.time):
+                self._take_in_silence(lead, one)
+            counted = sifted(machines, lead, happening, lead.judged)
+            if counted is not None:
+                self._take_in_silence(lead, counted)
             return
         lead.remembered.append((fact.digest, self.clock))
         lead.clock = max(lead.clock, fact.time, self.safe)
+        counted = sifted(machines, lead, happening, self.safe)
         without = self._totals(lead).level(lead.clock)
-        lead.history.append(happening)
+        moves: list[Moved] = []
+        if counted is not None:
+            moves = self._take_in(lead, counted)
         self._evaluate(lead, self.safe, "activity", without, moves)
+
+    def _take_in(self, lead: Lead, one: Happening) -> list[Moved]:
+        """Into the history; the stage rules that it sets off."""
+        lead.history.append(self._happening(lead, one))
+        return self._moves_on(one)
+
+    def _take_in_silence(self, lead: Lead, one: Happening) -> None:
+        for move, target in self._take_in(lead, one):
+            self._put(lead, move, target)
 
     def _happening(self, lead: Lead, one: Happening) -> Happening:
         """With what has to be known of the lead before it."""
@@ -189,18 +212,35 @@ class Oracle:
     def _fire_timers(self, lead: Lead) -> None:
         if lead.importing or not self.clock:
             return
-        while (due := self._due(lead, self.safe)) is not None:
+        while (found := self._due(lead, self.safe)) is not None:
+            due, alone = found
             ahead = lead.clock > due
             lead.clock = max(lead.clock, due)
+            if alone:
+                without = self._totals(lead).level(lead.clock)
+                moves: list[Moved] = []
+                for one in release(self.model.machines, lead, due):
+                    moves += self._take_in(lead, one)
+                self._evaluate(lead, due, "activity", without, moves)
+                continue
             without = self._totals(lead).level(lead.clock) if ahead else None
             self._evaluate(lead, due, "time", without)
 
-    def _due(self, lead: Lead, end: int) -> int | None:
-        """The next instant through ``end`` at which time alone changes something."""
+    def _due(self, lead: Lead, end: int) -> tuple[int, bool] | None:
+        """The next instant through ``end`` at which something is due.
+
+        True: a click that was held back, alone; what time alone changes at the same instant comes first.
+        """
         edges = [edge for edge in lead.edges(self.model) if lead.judged < edge <= end]
+        known = next_release(self.model.machines, lead)
         edge = min(edges, default=None)
-        crossing = self._totals(lead).next(lead.clock, end if edge is None else edge)
-        return edge if crossing is None else crossing
+        limit = min(one for one in (end, edge, known) if one is not None)
+        crossing = self._totals(lead).next(lead.clock, limit)
+        if crossing is not None:
+            return crossing, False
+        if edge is not None and (known is None or edge <= known):
+            return edge, False
+        return (known, True) if known is not None and known <= end else None
 
     # -- judging --------------------------------------------------------------------------------
 
@@ -230,10 +270,10 @@ class Oracle:
                 self._tell_stage(lead, cause, before, move.id)
         self._judge_disqualifications(lead, cause)
         now = self._totals(lead).level(lead.clock)
-        if status == lead.status and now == without:
-            return
-        if lead.status == "open" and now == "short":
+        if now == "short":
             lead.ready_since = None
+        elif status == lead.status and now == without:
+            return
         elif lead.status == "open" and now == "waiting":
             if self.model.threshold.dwell and lead.ready_since is None:
                 lead.ready_since = lead.clock

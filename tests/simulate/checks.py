@@ -11,7 +11,7 @@ from scorer.domain.partition import LogPartition
 from scorer.domain.record import decode_record
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.wire.dead_letters import origin
-from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, QUALIFIED
+from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG, OUTCOMES
 from scorer.worker.cut import CUT, STAMP_BYTES, decode_cut, epoch_of, read_stamp
 from scorer.worker.score_partition import ScorePartition
 from tests.reference.lead import Happening, Lead
@@ -53,7 +53,7 @@ class Told:
 
     def advance(self) -> None:
         """Nothing that the log does not give; a lead's in order, as far as they are new."""
-        for topic in (QUALIFIED, DISQUALIFIED):
+        for topic in OUTCOMES:
             for number, careful in enumerate(self._world.careful):
                 records = self._world.cluster.records(topic, number)
                 read = self._read.get((topic, number), 0)

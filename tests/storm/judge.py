@@ -25,7 +25,7 @@ from scorer.domain.record import Doors, Fact, decode_record
 from scorer.domain.state import PartitionState
 from scorer.wire.dead_letters import origin
 from scorer.wire.partitioner import partition_of
-from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, QUALIFIED
+from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG, OUTCOMES
 from scorer.wire.times import milliseconds
 from scorer.worker.cut import STAMP_BYTES, SYSTEM
 from tests.reference import lead as reference
@@ -254,7 +254,7 @@ def _total(machine: LogPartition, lead: Lead, at: int) -> float:
 def _outcomes(broker: Broker, number: int, machine: LogPartition, found: Findings) -> None:
     said = [
         Outcome(topic, record.key or b"", record.value or b"")
-        for topic in (QUALIFIED, DISQUALIFIED)
+        for topic in OUTCOMES
         for record in broker.read(topic, number, broker.ranges(topic)[number])
     ]
     there, wanted = by_lead(said), by_lead(machine.outcomes)

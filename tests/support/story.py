@@ -24,6 +24,7 @@ from scorer.domain.record import (
     encode_record,
 )
 from scorer.domain.state import PartitionState
+from scorer.wire.registry import STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +64,9 @@ class Scored:
     band: str
     stage: str
     outcomes: list[dict[str, Any]]
-    """``type`` without ``lead.``, ``day`` on which it was so, and the rest of the message's data."""
+    """Qualified and disqualified: ``type`` without ``lead.``, ``day`` on which it was so, and the data."""
+    stages: list[str]
+    """Those it came to."""
 
 
 class _Message(NamedTuple):
@@ -107,7 +110,8 @@ def score_of(model: Model, story: Iterable[Event], until: float | None = None) -
         rules={rule: points for rule, points in lines.items() if points},
         band=view["band"],
         stage=view["stage"],
-        outcomes=[_outcome(outcome.value) for outcome in partition.outcomes],
+        outcomes=[_outcome(one.value) for one in partition.outcomes if one.topic != STAGE],
+        stages=[_outcome(one.value)["stage"] for one in partition.outcomes if one.topic == STAGE],
     )
 
 

@@ -10,7 +10,7 @@ from scorer.domain.lead import Lead, encode_lead
 from scorer.domain.outcomes import Outcome
 from scorer.domain.partition import Dead
 from scorer.wire.dead_letters import origin
-from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, QUALIFIED
+from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG, OUTCOMES
 from scorer.worker.cut import STAMP_BYTES, SYSTEM
 from scorer.worker.owned import Limits
 from scorer.worker.score_agent import ScoreAgent
@@ -138,7 +138,7 @@ def said(cluster: Cluster, partitions: int = 1) -> list[Outcome]:
     return [
         Outcome(topic, record.key or b"", record.value or b"")
         for number in range(partitions)
-        for topic in (QUALIFIED, DISQUALIFIED)
+        for topic in OUTCOMES
         for record in cluster.records(topic, number)
     ]
 

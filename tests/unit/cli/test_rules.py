@@ -72,7 +72,7 @@ def test_check_of_a_folder_with_rules_and_their_tests(capsys: pytest.CaptureFixt
     assert run(["check", str(DEFAULT.parent)]) == 0
     out = capsys.readouterr().out
     assert "default.yaml: 29 rules" in out
-    assert "default.test.yaml: 23 tests" in out
+    assert "default.test.yaml: 40 tests" in out
 
 
 def test_check_of_rule_tests_with_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

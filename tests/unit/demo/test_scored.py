@@ -105,13 +105,14 @@ def test_a_moved_call_changes_nothing(seen: Seen) -> None:
         if act.trace is not None and act.trace.data.get("rescheduled")
     }
     assert movers
+    told = ["lead.qualified", "lead.stage"]
     for lead in movers:
-        assert [e["type"] for e in seen.outcomes if e["subject"] == lead] == ["lead.qualified"]
+        assert [e["type"] for e in seen.outcomes if e["subject"] == lead] == told
 
 
 def test_temperatures_and_stages_of_all_kinds_are_seen(seen: Seen) -> None:
     assert {view["data"]["band"] for view in seen.views.values()} >= {"hot", "cold"}
-    assert {view["data"]["stage"] for view in seen.views.values()} == {"Open", "Qualified", "Unqualified"}
+    assert {view["data"]["stage"] for view in seen.views.values()} >= {"Open", "Qualified", "Unqualified"}
 
 
 def test_the_past_has_faded(seen: Seen) -> None:

@@ -32,6 +32,9 @@ FULL = Lead(
     2,
     13,
     14,
+    15,
+    {b"mail": 400},
+    [(b"mail", b"link", 500, {"link": "/a"})],
 )
 
 

@@ -13,6 +13,7 @@ from scorer.rulefile import (
     compiler,
     conditions,
     loads,
+    machines,
     qualify,
     render,
     rules,
@@ -46,7 +47,7 @@ def test_there_are_examples() -> None:
 
 def test_the_page_names_every_word() -> None:
     words = {*compiler.FILE, *rules.RULE, *conditions.GROUPS, *conditions.LEAD_WORDS, *settings.SCORE}
-    words |= {*qualify.QUALIFY, *stages.MOVE, *stages.FOLLOW_UP}
+    words |= {*qualify.QUALIFY, *stages.MOVE, *stages.FOLLOW_UP, *machines.MACHINES}
     assert {word for word in words if word not in PAGE} == set()
 
 
