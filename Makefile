@@ -82,6 +82,11 @@ lint: $(VENV)/.dev ## ruff, mypy, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: reference
+reference: $(VENV)/.runtime ## what is generated from the words of the rule language
+	$(BIN)/scorer rules words > docs/rule-reference.md
+	$(BIN)/scorer rules schema > schemas/rule-file.schema.json
+
 .PHONY: format
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

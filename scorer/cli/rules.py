@@ -48,3 +48,21 @@ def show(file: Path, *, as_json: bool) -> None:
         return
     for line in lines(model):
         click.echo(line)
+
+
+@command.command()
+def schema() -> None:
+    """Print a JSON Schema of rule files: completion and hover texts in editors."""
+    import msgspec
+
+    from scorer.rulefile.editor_schema import editor_schema
+
+    click.echo(msgspec.json.format(msgspec.json.encode(editor_schema()), indent=2).decode())
+
+
+@command.command()
+def words() -> None:
+    """Print every word of the language, as Markdown."""
+    from scorer.rulefile.reference import reference
+
+    click.echo(reference(), nl=False)

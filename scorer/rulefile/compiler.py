@@ -18,27 +18,8 @@ from scorer.rulefile.rules import Names, RuleReader
 from scorer.rulefile.sections import Sections, Temperature, defined
 from scorer.rulefile.settings import Bounds, Memory, Scores
 from scorer.rulefile.stages import StageReader, holidays
+from scorer.rulefile.words import keys
 
-FILE = (
-    "model",
-    "time zone",
-    "grace",
-    "lists",
-    "machines",
-    "qualify",
-    "scores",
-    "total",
-    "matrix",
-    "rules",
-    "segments",
-    "disqualify",
-    "temperature",
-    "stages",
-    "follow up",
-    "holidays",
-    "memory",
-)
-"""The sections, in the order in which they are best written."""
 HINTS = {
     "name": "write `model: NAME`",
     "version": "rule sets are numbered when they are put in force",
@@ -60,7 +41,7 @@ LARGEST_MODEL = 900_000
 def compile_file(report: Report, root: Mapping) -> Model | None:
     """The model of a file, or None when ``report`` has errors. Everything is read in any case."""
     fields = Fields(report, root, "the rule file")
-    fields.only(FILE, HINTS)
+    fields.only(keys("file"), HINTS)
     segments = [entry.value for entry in root.entries if entry.key.value == "segments"]
     names = Names()
     known = [named for section in segments for named in defined(section)]

@@ -12,20 +12,10 @@ from scorer.rulefile.fields import LONGEST_NAME, Fields, colon_hint, texts
 from scorer.rulefile.names import ACTIVITIES, OWN_ACTIVITY, closest, did_you_mean
 from scorer.rulefile.nodes import Broken, Entry, Mapping, Node, Sequence, Text, kind
 from scorer.rulefile.quantities import whole_number, window
+from scorer.rulefile.words import keys
 
-GROUPS = ("all", "any", "none")
-LEAD_WORDS = (
-    "no",
-    "for",
-    "since",
-    "at least",
-    "of",
-    "within",
-    "where",
-    "in segment",
-    "not in segment",
-    "attributes",
-)
+GROUPS = keys("condition")
+LEAD_WORDS = keys("condition on a lead")
 _RECENT = ("at least", "of", "within")
 MOST_COUNTED = 100
 """Activities counted in a window: a lead keeps so many times."""
@@ -260,7 +250,7 @@ def _since(report: Report, node: Node) -> Matcher | None:
         activities = types(report, node)
         return None if activities is None else Matcher(activities)
     fields = Fields(report, node, "`since`")
-    fields.only(("of", "where"), {"on": "write `of`"})
+    fields.only(keys("since"), {"on": "write `of`"})
     activities = fields.require("of", types, "since what? `of: booking.created`")
     condition = fields.read("where", lambda _, inner: where(report, inner, activities or ()))
     if activities is None or ("where" in fields and condition is None):

@@ -10,6 +10,7 @@ from scorer.rulefile.fields import Fields, mapping, name, sequence, single
 from scorer.rulefile.names import did_you_mean
 from scorer.rulefile.nodes import Mapping, Node, Text
 from scorer.rulefile.quantities import number
+from scorer.rulefile.words import keys
 
 OTHERWISE = "otherwise"
 
@@ -60,7 +61,7 @@ class Matrices:
         if found is None:
             return None
         fields = Fields(report, found, "`matrix`")
-        fields.only(("rows", "columns", "cells"), {})
+        fields.only(keys("matrix"), {})
         rows = fields.require("rows", self._graded, "`rows: fit`")
         columns = fields.require("columns", self._graded, "`columns: engagement`")
         if rows is not None and rows is columns:

@@ -11,9 +11,8 @@ from scorer.rulefile.diagnostics import Report
 from scorer.rulefile.fields import Fields, mapping, single
 from scorer.rulefile.nodes import Node
 from scorer.rulefile.quantities import duration, length
+from scorer.rulefile.words import keys
 
-MACHINES = ("of", "where", "sooner than", "links", "counts as")
-"""The keys of the section, in the order in which they are best written."""
 MAIL = ("email.opened", "email.clicked", "email.replied", "email.unsubscribed")
 """What a machine can do with a mail."""
 LONGEST_WAIT = 3_600_000
@@ -33,7 +32,7 @@ def machines(report: Report, node: Node) -> Machines | None:
     if found is None:
         return None
     fields = Fields(report, found, "`machines`")
-    fields.only(MACHINES, _HINTS)
+    fields.only(keys("machines"), _HINTS)
     of = fields.read("of", _types, ("email.opened", EMAIL_CLICKED))
 
     def condition(report: Report, node: Node) -> Condition | None:

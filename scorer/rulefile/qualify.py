@@ -13,9 +13,8 @@ from scorer.rulefile.fields import Fields, mapping, single
 from scorer.rulefile.names import did_you_mean
 from scorer.rulefile.nodes import Mapping, Node, Text
 from scorer.rulefile.quantities import calendar_period, number, window
+from scorer.rulefile.words import keys
 
-QUALIFY = ("enter", "exit", "dwell", "minimum", "when", "cooling off")
-"""The keys of ``qualify``, in the order in which they are best written."""
 HINTS = {
     "threshold": "write `enter: above 20`",
     "above": "write `enter: above 20`",
@@ -40,7 +39,7 @@ class Qualify:
         if found is None:
             return None
         fields = Fields(report, found, "`qualify`")
-        fields.only(QUALIFY, HINTS)
+        fields.only(keys("qualify"), HINTS)
         enter = fields.require("enter", _above, "`enter: above 20`")
         leave = fields.require("exit", _below, "`exit: below 15`")
         more: dict[str, Any] = {

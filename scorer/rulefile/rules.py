@@ -26,11 +26,10 @@ from scorer.rulefile.fields import Fields, mapping, name, texts
 from scorer.rulefile.names import did_you_mean
 from scorer.rulefile.nodes import Entry, Node, Text
 from scorer.rulefile.quantities import decay, expiry, limit, number
+from scorer.rulefile.words import keys
 
 TRIGGERS = ("on", "entering", "leaving", "when")
 POINTS = ("points", "first", "later", "points by", "multiplied by")
-RULE = ("rule", *TRIGGERS, "where", "only if", *POINTS, "limit", "renamed from", "decay", "expires", "cap")
-"""The keys of a rule, in the order in which they are best written."""
 HINTS = {
     "name": "write `rule: NAME`",
     "id": "write `rule: NAME`; the name is the id",
@@ -86,7 +85,7 @@ class RuleReader:
         if found is None:
             return None
         fields = Fields(report, found, "a rule")
-        fields.only(RULE, HINTS)
+        fields.only(keys("rule"), HINTS)
         named = fields.require("rule", self._names.read, "every rule has a name: `rule: Opened an e-mail`")
         triggers = [key for key in TRIGGERS if key in fields]
         if not triggers:
@@ -105,7 +104,7 @@ class RuleReader:
     # -- points while something holds ---------------------------------------------------------
 
     def _standing(self, fields: Fields, named: str | None) -> Standing | None:
-        others = tuple(key for key in RULE if key not in ("rule", *TRIGGERS, "points"))
+        others = tuple(key for key in keys("rule") if key not in ("rule", *TRIGGERS, "points"))
         message = "`{key}` goes with `on`; a rule with `when` gives its points as long as that holds"
         fields.refuse(others, message)
         holds = fields.read("when", self._when)
@@ -224,7 +223,7 @@ def _table(report: Report, node: Node) -> Table | None:
     if found is None:
         return None
     fields = Fields(report, found, "`points by`")
-    fields.only(("property", "values", "otherwise"), {})
+    fields.only(keys("points by"), {})
     field = fields.require("property", _property, "`property: plan`")
     rows = fields.require("values", _rows, "`values: {basic: +1, pro: +5}`")
     otherwise = fields.read("otherwise", number)

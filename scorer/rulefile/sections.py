@@ -13,8 +13,8 @@ from scorer.rulefile.diagnostics import Report
 from scorer.rulefile.fields import Fields, mapping, name, sequence, truth
 from scorer.rulefile.nodes import Entry, Mapping, Node, Text
 from scorer.rulefile.rules import Names
+from scorer.rulefile.words import keys
 
-DISQUALIFICATION = ("rule", "when", "reason", "deal stage", "requalify")
 OTHERWISE = "otherwise"
 
 
@@ -71,7 +71,7 @@ class Sections:
             return None
         fields = Fields(report, found, "a disqualification")
         hints = {"name": "write `rule: NAME`", "if": "write `when`", "stage": "write `deal stage`"}
-        fields.only(DISQUALIFICATION, hints)
+        fields.only(keys("disqualification"), hints)
         named = fields.require("rule", self._names.read, "`rule: Student who only looks around`")
         condition = fields.require("when", self._when, "`when: {role: student}`")
         reason = fields.read("reason", _reason, named)

@@ -14,9 +14,8 @@ from scorer.rulefile.grades import Grades, grades
 from scorer.rulefile.names import closest
 from scorer.rulefile.nodes import Broken, Node, Text
 from scorer.rulefile.quantities import decay, duration, number, whole_number
+from scorer.rulefile.words import keys
 
-SCORE = ("decay", "weight", "cap", "floor", "grades")
-"""The keys of a score."""
 LONGEST_GRACE = 3_600_000
 """ms. A timer fires so much later than it might."""
 MOST_REMEMBERED = 10_000
@@ -78,7 +77,7 @@ def bounds(report: Report, node: Node) -> Bounds | None:
     if found is None:
         return None
     fields = Fields(report, found, "`total`")
-    fields.only(("cap", "floor"), {"max": "write `cap`", "min": "write `floor`"})
+    fields.only(keys("total"), {"max": "write `cap`", "min": "write `floor`"})
     return _bounds(fields)
 
 
@@ -95,7 +94,7 @@ def memory(report: Report, node: Node) -> Memory | None:
     if found is None:
         return None
     fields = Fields(report, found, "`memory`")
-    fields.only(("event ids", "objects"), {})
+    fields.only(keys("memory"), {})
     return Memory(fields.read("event ids", _remembered), fields.read("objects", _remembered))
 
 
@@ -133,7 +132,7 @@ def _score(named: str, fields: Fields) -> tuple[Score, Decay | None]:
         "half-life": "write `decay: half every 30 days`",
         "rules": f"rules stand under `rules: {{{named}: [...]}}`",
     }
-    fields.only(SCORE, hints)
+    fields.only(keys("score"), hints)
     fading = fields.read("decay", decay)
     weight = fields.read("weight", _weight, 1.0)
     limits = _bounds(fields)

@@ -15,11 +15,9 @@ from scorer.rulefile.fields import Fields, mapping, name, sequence, single, text
 from scorer.rulefile.names import did_you_mean
 from scorer.rulefile.nodes import Node, Text
 from scorer.rulefile.rules import Names
+from scorer.rulefile.words import keys
 
 STAGES: tuple[str, ...] = get_args(Stage)
-MOVE = ("rule", "on", "where", "when", "from", "to", "rearm", "deal stage")
-FOLLOW_UP = ("rule", "when", "existing owner", "owners", "due", "next step")
-"""The keys of a stage rule and of a follow-up, in the order in which they are best written."""
 MOST_DAYS = 250
 """Business days: about a year."""
 _BY = re.compile(r"by (.+)")
@@ -64,7 +62,7 @@ class StageReader:
         if found is None:
             return None
         fields = Fields(report, found, "a stage rule")
-        fields.only(MOVE, _MOVE_HINTS)
+        fields.only(keys("stage rule"), _MOVE_HINTS)
         named = fields.require("rule", self._names.read, "`rule: Accepted by sales`")
         if "on" in fields and "when" in fields:
             message = "`{key}` does not go together with `on`"
@@ -121,16 +119,17 @@ class StageReader:
         if found is None:
             return None
         fields = Fields(report, found, "a follow-up")
-        fields.only(FOLLOW_UP, _FOLLOW_HINTS)
+        fields.only(keys("follow-up"), _FOLLOW_HINTS)
         named = fields.require("rule", self._names.read, "`rule: Everybody else`")
         condition = fields.read("when", self._when)
         existing = fields.read("existing owner", _attribute)
         owners = fields.read("owners", _owners, ())
         due = fields.read("due", _due)
         step = fields.read("next step", _text)
-        if not any(key in fields for key in FOLLOW_UP[2:]):
+        answers = keys("follow-up")[2:]
+        if not any(key in fields for key in answers):
             hint = "`owners`, `due` or `next step`"
-            fields.missing(FOLLOW_UP[2:], "this follow-up says nothing", hint)
+            fields.missing(answers, "this follow-up says nothing", hint)
         if named is None or owners is None or ("when" in fields and condition is None):
             return None
         return FollowUp(named, condition, existing, owners, due, step)
