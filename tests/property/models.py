@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from scorer.domain.lifecycle import NUMBERS, legal
 from scorer.domain.model import (
     Absent,
     All,
@@ -89,19 +90,24 @@ class Scale:
     """ms."""
     exact: bool
     """No half-lives, binary fractions only: totals may meet thresholds exactly."""
+    writable: bool = False
+    """Only what a rule file can say: ``written``."""
+    rich: bool = False
+    """At least five rules of three kinds."""
 
     def times(self, *tenths: int) -> list[int]:
         return [max(1, self.unit * one // 10) for one in tenths]
 
 
-def draw_scale(dice: Dice) -> Scale:
-    return Scale(dice.one(SECOND, HOUR, 7 * HOUR, DAY, 9 * DAY), exact=dice.chance(30))
+def draw_scale(dice: Dice, *, writable: bool = False, rich: bool = False) -> Scale:
+    unit = dice.one(SECOND, HOUR, 7 * HOUR, DAY, 9 * DAY)
+    return Scale(unit, exact=dice.chance(30), writable=writable, rich=rich)
 
 
 def draw_model(dice: Dice, scale: Scale) -> Model:
     scores = ["fit", "engagement"][: dice.number(1, 2)]
     segments: list[Segment] = []
-    for number in range(dice.one(0, 0, 1, 2)):
+    for number in range(dice.one(1, 2) if scale.rich else dice.one(0, 0, 1, 2)):
         segments.append(Segment(f"s{number}", _condition(dice, scale, [one.name for one in segments])))
     names = [segment.name for segment in segments]
     exact = scale.exact
@@ -113,14 +119,14 @@ def draw_model(dice: Dice, scale: Scale) -> Model:
         scores=made,
         threshold=_threshold(dice, scale, scores, names, exact=exact),
         time_zone=dice.one(*ZONES),
-        grace=dice.one(2_000, 2_000, 0, 700),
+        grace=dice.one(2_000, 2_000, int(scale.writable), 700),
         awards=tuple(
             _award(dice, scale, f"award-{number}", dice.one(*scores), names)
-            for number in range(dice.number(1, 5))
+            for number in range(dice.number(3 if scale.rich else 1, 5))
         ),
         standings=tuple(
             Standing(f"standing-{number}", dice.one(*scores), _condition(dice, scale, names), _number(dice))
-            for number in range(dice.number(0, 2))
+            for number in range(dice.number(int(scale.rich), 2))
         ),
         segments=tuple(segments),
         disqualifications=tuple(
@@ -148,7 +154,7 @@ def draw_model(dice: Dice, scale: Scale) -> Model:
 
 def _threshold(dice: Dice, scale: Scale, scores: list[str], segments: list[str], *, exact: bool) -> Threshold:
     enter = dice.one(2.0, 5.0, 8.0, 15.0) + (0.0 if exact else 0.37)
-    leave = enter - dice.one(0.0, 1.0, 3.5)
+    leave = round(enter - dice.one(0.0, 1.0, 3.5), 2)
     if dice.chance(60):
         return Threshold(enter, leave)
     minimum = ((dice.one(*scores), dice.one(1.0, 3.0) + (0.0 if exact else 0.21)),)
@@ -167,6 +173,8 @@ def _threshold(dice: Dice, scale: Scale, scores: list[str], segments: list[str],
 def _move(dice: Dice, scale: Scale, name: str, segments: list[str]) -> Move:
     to = dice.one("Contacted", "Nurture", "Open", "Negotiation", "Inactive", "Unqualified", "Customer")
     sources = dice.one((), (), ("Open", "Qualified"), ("Nurture", "Contacted", "Inactive"))
+    if scale.writable:
+        sources = tuple(one for one in sources if legal(NUMBERS[one], NUMBERS[to]))
     rearm = dice.chance(50)
     if dice.chance(50):
         return Move(name, to, when=_condition(dice, scale, segments), sources=sources, rearm=rearm)
@@ -180,18 +188,19 @@ def _follow_ups(dice: Dice, scale: Scale, segments: list[str]) -> tuple[FollowUp
     if dice.chance(60):
         return ()
     first = FollowUp("first", _condition(dice, scale, segments), "role", ("ann", "ben", "cem"), 2, "call")
-    return (first, FollowUp("rest", owners=dice.one((), ("dora",)), due=dice.one(None, 0, 5)))
+    return (first, FollowUp("rest", owners=("dora",), due=dice.one(None, 0, 5)))
 
 
 def _machines(dice: Dice, scale: Scale) -> Machines | None:
-    if dice.chance(65):
+    if dice.chance(65) or (scale.writable and 2 * scale.unit > HOUR):
         return None
+    links = dice.one(0, 2, 2, 3)
     return Machines(
         ("email.opened", "email.clicked"),
         where=dice.one(None, Compare("flag", "equals", (True,))),
-        sooner=dice.one(0, *scale.times(1, 5)),
-        links=dice.one(0, 2, 2, 3),
-        within=dice.one(*scale.times(1, 5, 20)),
+        sooner=dice.one(0, *scale.times(1, 5)) if links else scale.unit,
+        links=links,
+        within=dice.one(*scale.times(1, 5, 20)) if links else 0,
         counts_as=dice.one(None, "email.machine"),
     )
 
@@ -291,6 +300,8 @@ def _score(dice: Dice, name: str) -> Score:
 def _award(dice: Dice, scale: Scale, name: str, score: str, segments: list[str]) -> Award:
     given = _condition(dice, scale, segments) if dice.chance(20) else None
     caused = [] if given else segments
+    if scale.writable:
+        return _writable_award(dice, scale, name, score, caused, given)
     types = [*EARNING, *(f"segment.{way}:{segment}" for segment in caused for way in ("entered", "left"))]
     return Award(
         name,
@@ -302,6 +313,30 @@ def _award(dice: Dice, scale: Scale, name: str, score: str, segments: list[str])
         cap=dice.one(None, None, None, 7.0, -6.5),
         given=given,
     )
+
+
+def _writable_award(
+    dice: Dice, scale: Scale, name: str, score: str, segments: list[str], given: Condition | None
+) -> Award:
+    on = _matcher(dice, list(EARNING))
+    if segments and dice.chance(25):
+        way = dice.one("entered", "left")
+        on = Matcher(tuple(f"segment.{way}:{one}" for one in dice.some(1, 2, segments)))
+    points = _points(dice)
+    match points:
+        case Fixed(amount):
+            amounts = [amount]
+        case FirstLater(first, later):
+            amounts = [first, later]
+        case Table(_, rows, otherwise):
+            amounts = [amount for _, amount in rows] + ([] if otherwise is None else [otherwise])
+        case _:
+            amounts = []
+    cap = dice.one(None, None, None, 7.0, -6.5)
+    if cap is not None and any(amount * cap < 0 for amount in amounts):
+        cap = None
+    limit = _limit(dice) if dice.chance(35) else None
+    return Award(name, score, on, points, limit, _decay(dice, scale), cap, given)
 
 
 def _matcher(dice: Dice, types: list[str]) -> Matcher:
@@ -339,7 +374,8 @@ def _decay(dice: Dice, scale: Scale) -> Decay | None:
         case "half":
             return HalfLife(dice.one(*scale.times(3, 10, 25, 100, 10_000)))
         case "linear":
-            share = dice.one(0.25, 0.5, 1.0) if scale.exact else dice.one(0.1, 0.25, 1 / 3)
+            third = 0.3 if scale.writable else 1 / 3
+            share = dice.one(0.25, 0.5, 1.0) if scale.exact else dice.one(0.1, 0.25, third)
             return LinearDecay(share, dice.number(1, 3))
         case _:
             return None
@@ -360,7 +396,7 @@ def _leaf(dice: Dice, scale: Scale, segments: list[str]) -> Condition:
             return NotSince(first, second, dice.one(0, *scale.times(1, 3, 10)))
         case "dated":
             far, near = dice.one(*scale.times(3, 10, 40)), dice.one(*scale.times(1, 5))
-            return Dated("renewal", *dice.one((None, -far), (near, None), (0, far), (-near, far), (-far, 1)))
+            return Dated("renewal", *dice.one((None, -far), (near, None), (0, far), (-far, 1)))
         case "absent":
             return Absent(_matcher(dice, list(TYPES)), dice.one(*scale.times(1, 3, 10, 40)))
         case "recent":

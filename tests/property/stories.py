@@ -169,8 +169,12 @@ def draw_story(
     imports: bool = False,
     prices: bool = False,
     rules: bool = False,
+    least: int = 0,
 ) -> list[Entry]:
-    """``imports``: brackets of history; ``prices``: rule sets that change points, ``rules``: anything."""
+    """``least``: facts.
+
+    ``imports``: brackets of history; ``prices``: rule sets that change points, ``rules``: anything.
+    """
     telling = Telling(dice, scale, dice.number(1, 3), dice.one(*STARTS), [DOORS, InForce(1, model)])
     steps = STEPS + ("bracket",) * imports + ("prices",) * prices + ("rules",) * rules
     version = 1
@@ -197,6 +201,11 @@ def draw_story(
                 version += step
                 telling.log.append(InForce(version, other))
                 model = other if step else model
+    while telling.made < least:
+        telling.wait(0, 0, 1, 3, 10)
+        telling.fact()
+        if dice.chance(30):
+            telling.clock()
     if not dice.chance(25):
         telling.wait(40, 400, 2000)
         telling.now += DAY if scale.unit < HOUR else 0
