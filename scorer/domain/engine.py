@@ -19,6 +19,7 @@ from scorer.domain.machines import next_release, released, sift
 from scorer.domain.outcomes import Outcome
 from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, TypeIndex, Watch, date_edge
 from scorer.domain.settling import (
+    SHORT,
     UNKNOWN,
     Moved,
     adopt_stage,
@@ -71,6 +72,8 @@ def step(
     elif 0 < lead.crossing <= at:
         # Time alone may have taken the total beyond a threshold by now; then it waits for its timer.
         before = level(rules, lead, at)
+        if before == SHORT:
+            lead.ready_since = 0  # time has taken it below again, whatever comes now
     lead.clock = at
     if judged_at > lead.judged:  # noqa: PLR1730
         lead.judged = judged_at

@@ -63,6 +63,8 @@ def settle(
     that holds. What would have been so without it waits for its timer.
     """
     status = lead.status
+    if before == SHORT:
+        lead.ready_since = 0
     if lead.told != lead.stage:
         _tell_stage(rules, lead, key, cause, lead.told, cause, out)
     for move, target in moves:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import demo, engine, latency, poison, restore, rule_tests, worker
+from tests.bench import demo, engine, latency, poison, restore, rule_file, rule_tests, worker
 from tests.bench.figures import tell
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ BENCHES: dict[str, Callable[[], None]] = {
     "restore_leads_per_s": restore.figures,
     "rss_mb_5m_leads": restore.many,
     "rule_mutants_caught_ratio": rule_tests.mutants_caught,
+    "engine_cost_ratio_full_rules": engine.default_rules,
+    "check_2000_rules_s": rule_file.check,
+    "diagnostics_gallery": rule_file.broken,
     "demo_first_qualified_s": demo.first_qualified,
 }
 

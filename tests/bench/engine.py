@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import statistics
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from scorer.domain.state import PartitionState, encode_state
 from scorer.rulefile import require
 from scorer.worker.huge_pages import HugePages
 from tests.bench import workload
-from tests.bench.figures import ROOT, median_rate, tell
+from tests.bench.figures import ROOT, median_rate, report, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +41,17 @@ def small_rules() -> m.Model:
 
 
 def thousand_rules() -> m.Model:
-    """The full rules with further awards, 1,000 in all.
+    """The full rules with further awards, 1,000 in all."""
+    base = full_rules()
+    return with_more(base, RULES - len(base.awards) - len(base.standings))
+
+
+def with_more(base: m.Model, room: int) -> m.Model:
+    """A model with so many further awards.
 
     Of those, 150 match a page view by its path, 150 by a property of their own each, and 100 by a prefix
     of its path; the others are about campaigns, links and projects.
     """
-    base = full_rules()
     score = base.scores[0].name
     decay = next((award.decay for award in base.awards if award.decay is not None), None)
 
@@ -76,7 +82,6 @@ def thousand_rules() -> m.Model:
             yield "app.task_created", m.Compare("project", "equals", (f"p-{number}",))
             number += 1
 
-    room = RULES - len(base.awards) - len(base.standings)
     added = tuple(
         award(number, *condition) for number, condition in zip(range(room), conditions(), strict=False)
     )
@@ -149,3 +154,24 @@ def small() -> None:
 
 def thousand() -> None:
     measure("engine_events_per_s_1000_rules", thousand_rules())
+
+
+def default_rules() -> None:
+    """What the shipped rules cost beside those of the benchmarks, and with 1,000 more beside themselves."""
+    default = require(ROOT / "rules" / "default.yaml")
+    models = [full_rules(), default, with_more(default, RULES)]
+    logs = [records(model, EVENTS // 2) for model in models]
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000)
+    # One after the other and again: neighbours and clock rates change from minute to minute.
+    rounds = [[run(entries) for entries in logs] for _ in range(RUNS)]
+    gc.unfreeze()
+    for rates in rounds:
+        tell(
+            "frozen full rules, default, default and 1,000: " + ", ".join(f"{rate:,.0f}/s" for rate in rates)
+        )
+    full_ratio = statistics.median(frozen / default_ for frozen, default_, _ in rounds)
+    more_ratio = statistics.median(default_ / more for _, default_, more in rounds)
+    report("engine_cost_ratio_full_rules", round(full_ratio, 2), "ratio")
+    report("engine_cost_ratio_1000_rules", round(more_ratio, 2), "ratio")

@@ -33,7 +33,10 @@ from tests.reference.told import Told
 Moved = tuple[Move, str]
 """A stage rule that applies, and the stage that it leads to."""
 
-DAY = 86_400_000
+SECOND = 1_000
+"""ms."""
+DAY = 86_400
+"""s."""
 
 
 SALES = ("Contacted", "Negotiation", "Customer")
@@ -205,7 +208,8 @@ class Oracle:
 
     def _seen_before(self, lead: Lead, digest: bytes) -> bool:
         kept = lead.remembered[-self.model.dedupe :]
-        return any(one == digest and self.clock - max(first, self.began) < DAY for one, first in kept)
+        now = self.clock // SECOND
+        return any(one == digest and now - max(first, self.began) // SECOND < DAY for one, first in kept)
 
     # -- time alone -----------------------------------------------------------------------------
 
@@ -254,6 +258,8 @@ class Oracle:
     ) -> None:
         """``without``: what the lead would be at the same clock without what is being applied."""
         lead.judged = judged
+        if without == "short":
+            lead.ready_since = None
         self._judge_segments(lead)
         lead.standing = {rule.id for rule in self.model.standings if lead.holds(rule.when, judged)}
         moves = [*moves, *self._turned(lead)]

@@ -25,8 +25,9 @@ MUTANTS = int(os.environ.get("RULE_MUTANTS", "1000"))
 
 HEAD = """model: Whole
 scores:
-  fit: {decay: none, weight: 2}
-  engagement: {decay: half every 30 days, cap: 60}
+  fit: {decay: none, weight: 2, grades: {A: 20, B: 10, C: otherwise}}
+  engagement: {decay: half every 30 days, cap: 60, grades: {1: 15, 2: otherwise}}
+lists: {Free mail: [gmail.com, gmx.de]}
 """
 SECTIONS = (
     "time zone: Europe/Berlin\ngrace: 2 seconds\n",
@@ -40,6 +41,39 @@ SECTIONS = (
 """,
     "temperature:\n  hot: {budget: [yes, true]}\n  otherwise: cold\n",
     "memory: {event ids: 100, objects: 100}\n",
+    """matrix:
+  rows: fit
+  columns: engagement
+  cells: {A: [now, soon], B: [soon, later], C: [later, never]}
+""",
+    """machines:
+  of: [email.opened, email.clicked]
+  where: {any: [{machine: true}, {user_agent: [contains bot, contains Proxy]}]}
+  sooner than: 1 second
+  links: 3 within 5 seconds
+  counts as: nothing
+""",
+    """stages:
+  - {rule: Accepted, on: feedback.accepted, to: Contacted}
+  - {rule: Moved, on: feedback.moved, to: by stage, rearm: at once}
+  - rule: Quiet
+    when: {no: [page.viewed, email.opened], for: 180 days}
+    from: [Open, Nurture]
+    to: Inactive
+""",
+    """follow up:
+  - {rule: Big, when: {employees: at least 500}, existing owner: owner, due: 1 business day}
+  - {rule: Rest, owners: [anna, ben], due: today, next step: Call}
+holidays: [2026-12-25, 2027-01-01]
+""",
+    """qualify:
+  enter: above 20
+  exit: below 15
+  dwell: 2 days
+  minimum: {fit: B, engagement: 3}
+  when: {email: exists, renewal: within the next 60 days}
+  cooling off: once a quarter
+""",
 )
 SEGMENTS = """segments:
   Fans: {at least: 3, of: page.viewed, within: 7 days}
@@ -72,6 +106,18 @@ RULES = (
 """,
     "    - {rule: Seats, on: app.seats, points: 1, multiplied by: seats}\n",
     "    - {rule: In, entering: Fans, points: +5}\n",
+    """    - rule: Calls
+      on: booking.created
+      only if: {domain: not in list Free mail, signed: more than 30 days ago}
+      limit: once per booking_id
+      renamed from: rescheduled_from
+      points: +20
+""",
+    "    - {rule: Pages, on: page.viewed, points: +2, limit: 10 points a week, expires: after 90 days}\n",
+    """    - rule: Holds
+      when: {no: booking.canceled, since: {of: booking.created, where: {kind: demo}}, for: 2 days}
+      points: +4
+""",
 )
 
 
