@@ -49,7 +49,7 @@ def render(diagnostics: list[Diagnostic]) -> str:
 
 
 def mistakes(diagnostics: list[Diagnostic]) -> str:
-    """``1 mistake``, ``5 mistakes``: warnings are none."""
+    """``1 mistake``, ``5 mistakes``: warnings and notes are none."""
     count = sum(one.severity == "error" for one in diagnostics)
     return "1 mistake" if count == 1 else f"{count} mistakes"
 

@@ -141,6 +141,7 @@ def _words(  # noqa: PLR0911 - one for each kind
 
 def _in_list(report: Report, field: str, node: Text, named: str) -> Condition | None:
     values = report.lists.get(named)
+    report.asked.add(named)
     if named not in report.lists and not report.may_be_named(named):
         hint = did_you_mean(named, report.lists) or "define it under `lists`"
         report.error(node.place, f"unknown list `{_shown(named)}`", hint)

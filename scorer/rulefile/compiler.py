@@ -9,6 +9,7 @@ from scorer.rulefile import settings
 from scorer.rulefile.diagnostics import Place, Report
 from scorer.rulefile.fields import Fields, mapping, name, sequence
 from scorer.rulefile.grades import Matrices
+from scorer.rulefile.lint import lint
 from scorer.rulefile.lists import read_lists
 from scorer.rulefile.machines import machines
 from scorer.rulefile.names import did_you_mean
@@ -79,6 +80,7 @@ def compile_file(report: Report, root: Mapping) -> Model | None:
     if len(encode_model(model)) > LARGEST_MODEL:
         report.error(Place(1, 1), f"the compiled rules are larger than {LARGEST_MODEL:,} bytes")
         return None
+    lint(report, root, model)
     return model
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
+"""A mistake; something allowed but hardly meant; something worth knowing. Only the first is a mistake."""
 
 MOST = 200
 """Diagnostics shown of one file; more help nobody."""
@@ -26,7 +27,10 @@ class Place(NamedTuple):
 
 
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
-    """One mistake. ``source`` is the line of the file it is about, ``column`` counts characters from 1."""
+    """One mistake, warning or note.
+
+    ``source`` is the line of the file it is about, ``column`` counts characters from 1.
+    """
 
     file: str
     line: int
@@ -65,6 +69,8 @@ class Report:
         """What other files are named from; None: the text is no file."""
         self.lists: dict[str, tuple[str, ...] | None] = {}
         """Named lists that conditions refer to; None: defined, but no good."""
+        self.asked: set[str] = set()
+        """Those of them that a condition has asked for."""
         self._found: dict[tuple[int, int, str], Diagnostic] = {}
         self.errors = 0
         self.damaged: set[int] = set()
@@ -75,6 +81,9 @@ class Report:
 
     def warning(self, place: Place, message: str, hint: str | None = None) -> None:
         self._add(place, "warning", message, hint)
+
+    def note(self, place: Place, message: str, hint: str | None = None) -> None:
+        self._add(place, "note", message, hint)
 
     def whole(self, first: int, last: int) -> bool:
         """Nothing from line ``first`` to ``last`` was left out, so what is missing there is missing."""
@@ -111,14 +120,16 @@ class Report:
         found = sorted(self._found.values(), key=lambda one: (one.line, one.column))
         if len(found) > MOST:
             last, rest = found[MOST - 1], len(found) - MOST
+            worst = min((one.severity for one in found), key=get_args(Severity).index)
             found = found[:MOST]
             found.append(
                 Diagnostic(
                     file=self._file,
                     line=last.line,
                     column=last.column,
-                    severity="error" if self.errors else "warning",
-                    message=f"at least {rest} more mistakes follow; mend these first",
+                    severity=worst,
+                    message=f"at least {rest} more {'mistakes' if self.errors else 'such remarks'} follow; "
+                    "mend these first",
                 )
             )
         return found

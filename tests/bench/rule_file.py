@@ -1,4 +1,4 @@
-"""Reading rule files: how long the check of a large one takes, and how many kinds of broken ones are held fast."""
+"""Reading rule files: how long a large one takes, and how many broken ones are held fast."""
 
 from __future__ import annotations
 

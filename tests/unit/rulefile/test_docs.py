@@ -29,7 +29,9 @@ def test_an_example(example: str) -> None:
         text = f"{head}rules: {{}}\n{example}"
     loaded = loads(text)
     assert loaded.model is not None, render(loaded.diagnostics)
-    assert loaded.diagnostics == []
+    # A part of a file may define what only other parts would use.
+    whole = example.startswith("model")
+    assert [one for one in loaded.diagnostics if whole or "is used nowhere" not in one.message] == []
 
 
 def test_there_are_examples() -> None:

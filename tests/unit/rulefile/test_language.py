@@ -155,7 +155,7 @@ def test_segments_stand_after_those_that_they_use() -> None:
   C: {in segment: [A, B]}
   B: {not in segment: A}
   A: {country: US}
-rules: {}
+rules: {fit: [{rule: r, when: {in segment: C}, points: 1}]}
 """
     segments = model(TOP + text).segments
     assert [one.name for one in segments] == ["A", "B", "C"]
