@@ -219,7 +219,7 @@ def test_structures_with_keys_dropped_and_types_swapped() -> None:
     trees = [yaml.safe_load(sample(rng)) for _ in range(50)]
     models = 0
     for number in range(MUTANTS):
-        spoilt = json.loads(json.dumps(rng.choice(trees)))
+        spoilt = json.loads(json.dumps(rng.choice(trees), default=str))
         for _ in range(rng.choice((1, 1, 2, 4))):
             _spoil_node(rng, spoilt)
         models += check(loads(json.dumps(spoilt, ensure_ascii=rng.random() < 0.5)), number)
