@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,7 +200,7 @@ def _spoil(rng: random.Random, text: str) -> str:
     elif kind == 6:
         lines.insert(row, rng.choice(lines))
     else:
-        lines[row] = f"{key}: {rng.choice(VALUES)}"
+        lines[row] = f"{key}: {deepcopy(rng.choice(VALUES))}"
     return "\n".join(lines)
 
 
@@ -240,7 +241,7 @@ def _spoil_node(rng: random.Random, root: Any) -> None:
     if kind == 0:
         del parent[way]
     elif kind == 1:
-        parent[way] = rng.choice(VALUES)
+        parent[way] = deepcopy(rng.choice(VALUES))
     elif kind == 2 and isinstance(parent, dict):
         parent[rng.choice((f"{way}s", way.upper(), way[:-1], "when", "on", "no"))] = parent.pop(way)
     else:
