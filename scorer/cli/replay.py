@@ -156,13 +156,22 @@ def _write_outcomes(batches: Iterable[list[Outcome]], out: BinaryIO | None, *, q
     return counts
 
 
+_COUNTED = {
+    "lead.qualified.v1": "qualified",
+    "lead.disqualified.v1": "disqualified",
+    "lead.stage.v1": "moved to another stage",
+}
+
+
 def _readable(outcome: Outcome) -> str:
     import msgspec
 
     event = msgspec.json.decode(outcome.value)
     data = event["data"]
     kind = event["type"].removeprefix("lead.")
-    return f"{event['time']}  {kind:<12}  {event['subject']:<28}  {data['total']:>8.2f}  {data['reason']}\n"
+    if kind == "stage":
+        kind = f"to {data['stage']}"
+    return f"{event['time']}  {kind:<14}  {event['subject']:<28}  {data['total']:>8.2f}  {data['reason']}\n"
 
 
 def _show_top(replay: Replay, top: int) -> None:
@@ -207,7 +216,7 @@ def _summary(replay: Replay, read: _Input, counts: dict[str, int]) -> None:
         click.echo(line, err=True)
 
     said = (
-        ", ".join(f"{count:,} {topic.split('.')[1]}" for topic, count in sorted(counts.items()))
+        ", ".join(f"{count:,} {_COUNTED[topic]}" for topic, count in sorted(counts.items()))
         or "no outcomes"
     )
     tell(f"{replay.records:,} records, {replay.leads:,} leads: {said}")

@@ -26,7 +26,16 @@ FULL_BAR = 60.0
 BANDS = {"hot": "bold red", "warm": "yellow", "cold": "blue"}
 PARTS = {"fit": "cyan", "engagement": "magenta"}
 """The scores that make up the total; the colours are those of the bars."""
-STAGES = {"Qualified": "bold green", "Unqualified": "red", "Open": "dim"}
+STAGES = {
+    "Qualified": "bold green",
+    "Contacted": "cyan",
+    "Negotiation": "cyan",
+    "Customer": "bold cyan",
+    "Nurture": "yellow",
+    "Unqualified": "red",
+    "Open": "dim",
+    "Inactive": "dim",
+}
 ROAD = ("7 doors", "intake", "lead.log.v1", "score", "lead.(dis)qualified.v1")
 WIDE_ROAD = (
     "7 door topics",
