@@ -216,8 +216,7 @@ def _summary(replay: Replay, read: _Input, counts: dict[str, int]) -> None:
         click.echo(line, err=True)
 
     said = (
-        ", ".join(f"{count:,} {_COUNTED[topic]}" for topic, count in sorted(counts.items()))
-        or "no outcomes"
+        ", ".join(f"{count:,} {_COUNTED[topic]}" for topic, count in sorted(counts.items())) or "no outcomes"
     )
     tell(f"{replay.records:,} records, {replay.leads:,} leads: {said}")
     for note in read.notes():

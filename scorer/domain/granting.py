@@ -99,16 +99,14 @@ def _within_limit(rules: RuleSet, lead: Lead, award: Grant, properties: Properti
         return False
     kept = kept or b""
     room = rules.model.objects * OBJECT - len(kept)
-    if room <= 0 or _find(kept, name):
-        return False
     former = None if objects.renamed_from is None else _object(properties.get(objects.renamed_from))
-    if former is None or former == name:
-        lead.limits[award.key] = kept + name
-        return True
+    names = [one for one in (name, former) if one is not None and not _find(kept, one)]
     # Both names are one object from now on, whichever of them is heard of first.
-    known = _find(kept, former)
-    lead.limits[award.key] = kept + name if known or room < 2 * OBJECT else kept + name + former
-    return not known
+    new = room > 0 and name in names and (former is None or former == name or former in names)
+    added = names[:1] if former == name else names
+    if room > 0 and added:
+        lead.limits[award.key] = kept + b"".join(added[: room // OBJECT])
+    return new
 
 
 def _object(value: Any) -> bytes | None:

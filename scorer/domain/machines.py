@@ -10,6 +10,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, Final
 
+import msgspec
+
 from scorer.domain.conditions import Properties, comparable
 from scorer.domain.lead import Click, Lead
 from scorer.domain.rules import EMPTY_INDEX, RuleSet, TypeIndex
@@ -18,8 +20,12 @@ MAILS: Final = 16
 """Deliveries remembered per lead."""
 CLICKS: Final = 16
 """Clicks remembered per lead."""
+LARGEST: Final = 4_096
+"""Bytes of a click's properties, encoded; a larger one is not held back: it would swell the lead's state."""
 NAME: Final = 8
 """Bytes of a hash."""
+
+_encode: Any = msgspec.msgpack.Encoder().encode
 
 
 def sift(
@@ -94,7 +100,7 @@ def _deliver(lead: Lead, mail: bytes, time: int) -> None:
 
 
 def _click(rules: RuleSet, lead: Lead, index: TypeIndex, click: Click, judged_at: int) -> TypeIndex:
-    mail, link, time, _ = click
+    mail, link, time, properties = click
     clicks = lead.clicks
     if clicks is None:
         clicks = lead.clicks = []
@@ -105,7 +111,7 @@ def _click(rules: RuleSet, lead: Lead, index: TypeIndex, click: Click, judged_at
             waits, place = False, 0  # all are held back: this one is judged by what is known
         else:
             del clicks[place]
-    if waits:
+    if waits and len(_encode(properties)) <= LARGEST:
         clicks.append(click)
         return EMPTY_INDEX
     if len(clicks) < CLICKS:

@@ -68,7 +68,8 @@ def settle(
     if lead.told != lead.stage:
         _tell_stage(rules, lead, key, cause, lead.told, cause, out)
     for move, target in moves:
-        _move(rules, lead, key, move, target, cause, out)
+        if _move(rules, lead, key, move, target, cause, out):
+            before = UNKNOWN  # wherever it went in between: it begins anew
     if rules.disqualifications or lead.status == DISQUALIFIED:
         _judge_disqualification(rules, lead, key, cause, out)
     if lead.status != status:
@@ -184,14 +185,15 @@ def _status_in(lead: Lead, move: Move, target: int) -> tuple[int, int]:
 
 def _move(
     rules: RuleSet, lead: Lead, key: bytes, move: Move, target: int, cause: str, out: list[Outcome]
-) -> None:
+) -> bool:
     if not _allowed(lead, move, target):
-        return
+        return False
     status, lead.disqualified_by = _status_in(lead, move, target)
     kind, deal_stage = "", None
     if target == UNQUALIFIED:
         kind, deal_stage = LEAD_DISQUALIFIED, move.item.deal_stage
     _enter(rules, lead, key, status, target, kind, cause, move.item.id, deal_stage, out)
+    return True
 
 
 def _enter(

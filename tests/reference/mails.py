@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scorer.domain.machines import CLICKS, MAILS
+import msgspec
+
+from scorer.domain.machines import CLICKS, LARGEST, MAILS
 from scorer.domain.model import Machines
 from tests.reference.lead import Click, Happening, Lead
 from tests.reference.matching import holds_for_fields, same
@@ -39,7 +41,7 @@ def sifted(  # noqa: PLR0911 - one for each way
             return _decided(machines, lead, one, [*lead.clicks, click])
         lead.clicks.remove(free[0])
     lead.clicks.append(click)
-    if one.time + machines.within > judged:
+    if one.time + machines.within > judged and len(msgspec.msgpack.encode(one.properties)) <= LARGEST:
         click.held = one.properties
         return None
     return _decided(machines, lead, one, lead.clicks)

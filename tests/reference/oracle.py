@@ -271,6 +271,7 @@ class Oracle:
         for move, target in moves:
             before = lead.stage
             if self._put(lead, move, target):
+                without = None
                 if target == "Unqualified":
                     self._emit(lead, "lead.disqualified", cause, move.id, deal_stage=move.deal_stage)
                 self._tell_stage(lead, cause, before, move.id)

@@ -101,14 +101,15 @@ def _allowed(model: Model, limit: Limit, one: Happening, causes: list[Happening]
 def _new_object(model: Model, limit: OncePerObject, one: Happening, names: list[Any]) -> bool:
     """``names``: what objects have been called so far; the new ones are added."""
     value = one.properties.get(limit.field)
-    if not is_scalar(value) or len(names) >= model.objects or _among(names, value):
+    if not is_scalar(value) or len(names) >= model.objects:
         return False
     former = None if limit.renamed_from is None else one.properties.get(limit.renamed_from)
-    renamed = is_scalar(former) and _among(names, former)
-    names.append(value)
-    if is_scalar(former) and not _among(names, former) and len(names) < model.objects:
-        names.append(former)
-    return not renamed
+    called = [value, former] if is_scalar(former) else [value]
+    new = not any(_among(names, name) for name in called)
+    for name in called:
+        if not _among(names, name) and len(names) < model.objects:
+            names.append(name)
+    return new
 
 
 def _among(names: list[Any], value: Any) -> bool:
