@@ -42,12 +42,16 @@ _SLIPS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"(?:>=|=>|min(?:imum)?|at-?least) *({_N})", r"at least \1"),
         (rf"(?:<=|=<|max(?:imum)?|at-?most) *({_N})", r"at most \1"),
         (rf"(?:>|(?:more|greater|higher|bigger|older) than|over) *({_N})", r"above \1"),
-        (r"(?:in|is in|one of|in the list) (?:the )?(?:list )?(.+)", r"in list \1"),
         (r"(?:in|within) (?:the )?(last|next|past|coming) (.+)", r"within the \1 \2"),
         (
             r"(?:older|more|longer) than ([0-9]+ [a-z]+)(?: ago| old)?|([0-9]+ [a-z]+) ago",
             r"more than \1\2 ago",
         ),
+        (r"within ([0-9]+ [a-z]+)", r"within the next \1"),
+        (r"(?:less|younger|newer) than ([0-9]+ [a-z]+)(?: ago| old)?", r"within the last \1"),
+        (r"(?:before|after|until|since|from) [0-9]{4}-[0-9]{2}-[0-9]{2}", "more than 365 days ago"),
+        (r"ends?(?:ing)?[- ]with (.+)", r"matches \1$"),
+        (r"(\S+) or (\S+)", r"[\1, \2]"),
         (rf"(?:<|(?:less|fewer|lower|smaller|younger) than|under) *({_N})", r"below \1"),
         (rf"({_N}) ?(?:\+|or more)", r"at least \1"),
         (rf"({_N}) or less", r"at most \1"),
@@ -175,13 +179,28 @@ def _value(report: Report, field: str, node: Text, value: str) -> Condition | No
     if value in OPERATORS:
         report.error(node.place, f"`{value}` needs something after it")
         return None
-    for pattern, word in _SLIPS:
-        if match := pattern.fullmatch(value):
-            hint = f"write `{_shown(match.expand(word))}`, or put it in quotes if it is the text itself"
-            report.error(node.place, f"is `{_shown(value)}` a comparison or a text?", hint)
-            return None
+    if meant := _meant(report, value):
+        hint = f"write `{_shown(meant)}`, or put it in quotes if it is the text itself"
+        report.error(node.place, f"is `{_shown(value)}` a comparison or a text?", hint)
+        return None
     result = _scalar(report, node, value)
     return None if result is None else Compare(field, "equals", (result,))
+
+
+def _meant(report: Report, value: str) -> str | None:
+    """The comparison that a text was probably meant to be."""
+    if (match := _SOME_LIST.fullmatch(value)) and match[1] in report.lists:
+        return f"in list {match[1]}"
+    for pattern, word in _SLIPS:
+        if match := pattern.fullmatch(value):
+            return match.expand(word)
+    if (match := _TWO_WORDS.fullmatch(value)) and (close := closest(match[1], ORDERS, cutoff=0.8)):
+        return f"{close} {match[2]}"
+    return None
+
+
+_SOME_LIST = re.compile(r"(?:in|is in|one of|in the list|list) +(?:the )?(.+)")
+_TWO_WORDS = re.compile(rf"([a-z]+ [a-z]+) ({_N})")
 
 
 def _shown(value: str) -> str:
@@ -264,6 +283,11 @@ def _operators(report: Report, field: str, node: Mapping) -> Condition | None:
         elif word in ORDERS or word in TEXTS:
             made.append(_operand(report, field, word, entry.value))
         else:
+            if word in ("in list", "not in list"):
+                value = entry.value.value if isinstance(entry.value, Text) else "NAME"
+                report.error(entry.key.place, f"`{word}` stands alone", f"write `{field}: {word} {value}`")
+                made.append(None)
+                continue
             nested = f"fields inside fields are written with a dot: `{field}.{word}`"
             close = closest(word, OPERATORS)
             hint = f"did you mean `{close}`?" if close else nested

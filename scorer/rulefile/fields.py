@@ -144,7 +144,8 @@ def truth(report: Report, node: Node) -> bool | None:
         return None
     value = {"yes": True, "true": True, "no": False, "false": False}.get(text.value.casefold())
     if value is None:
-        report.error(text.place, f"`{text.value}` is neither `yes` nor `no`")
+        hint = "write `no`" if text.value.casefold() in {"never", "off", "false", "n"} else None
+        report.error(text.place, f"`{text.value}` is neither `yes` nor `no`", hint)
     return value
 
 

@@ -36,6 +36,7 @@ _LINEAR = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?% (?:every|an?) (?:([
 _AFTER = re.compile(r"after ([0-9]{1,9}) ?([a-zA-Z]+)")
 _TIMES = re.compile(r"(?:(once|twice)|([-+]?[0-9]{1,9}) times?) (?:an?|every|per) (\S+)")
 _ONCE_PER = re.compile(r"once per (.+)")
+_NO_PROPERTY = re.compile(r"[0-9].*|.*,.*|(?:year|hour|minute|second|fortnight)s?|.* an? .*")
 _DASHES = "\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}"
 
 DAY = 86_400_000
@@ -78,7 +79,7 @@ def _number_hint(value: str) -> str | None:
         return f"write it without commas: `{value.replace(',', '')}`"
     if re.fullmatch(r"[-+]?\d+,\d+", value):
         return f"write a decimal point: `{value.replace(',', '.')}`"
-    if match := re.fullmatch(r"([-+]?\d+)\s*(?:points?|pts?|p)\.?", value, re.IGNORECASE):
+    if match := re.fullmatch(r"([-+]?\d+)\s*(?:points?|pts?|p|times?)\.?", value, re.IGNORECASE):
         return f"write the number alone: `{match[1]}`"
     return "for example `+5`, `-10` or `0.5`"
 
@@ -206,6 +207,10 @@ def limit(report: Report, node: Node) -> Limit | None:
     if value == "once":
         return Once()
     if (match := _ONCE_PER.fullmatch(value)) and match[1] not in PERIODS and len(match[1]) <= LONGEST_NAME:
+        if _NO_PROPERTY.fullmatch(match[1]):
+            hint = "`once per path` is for each value of a property; a period is written `once a week`"
+            report.error(node.place, f"is `{_short(match[1])}` a property?", hint)
+            return None
         return OncePerObject(match[1])
     if match := _POINTS_PER.fullmatch(value):
         return _points_per(report, node, float(match[1]), match[2])

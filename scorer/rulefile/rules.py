@@ -35,6 +35,8 @@ HINTS = {
     "id": "write `rule: NAME`; the name is the id",
     "if": "write `when` for what a lead is, `where` for what an activity is, `only if` for both",
     "given": "write `only if`",
+    "within": "windows stand in conditions: `when: {at least: 3, of: page.viewed, within: 7 days}`",
+    "at least": "counts stand in conditions: `when: {at least: 3, of: page.viewed, within: 7 days}`",
     "expire": "write `expires: after 90 days`",
     "trigger": "write `on: email.opened`",
     "activity": "write `on: email.opened`",

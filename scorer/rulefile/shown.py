@@ -57,6 +57,8 @@ def summary(model: Model) -> str:
     parts += [_count(len(model.segments), "segment")] if model.segments else []
     if model.disqualifications:
         parts.append(_count(len(model.disqualifications), "disqualification"))
+    parts += [_count(len(model.moves), "stage rule")] if model.moves else []
+    parts += [_count(len(model.follow_ups), "follow-up")] if model.follow_ups else []
     return f"{', '.join(parts)}; fingerprint {fingerprint(encode_model(model))}"
 
 

@@ -210,7 +210,8 @@ def _due(report: Report, node: Node) -> int | None:
     match = _DUE.fullmatch(" ".join(text.value.split()))
     if match is None:
         digits = re.search(r"[0-9]{1,3}", text.value)
-        hint = f"write `{digits.group() if digits else 2} business days`, or `today`"
+        count = digits.group() if digits else "2"
+        hint = f"write `{count} business day{'' if count == '1' else 's'}`, or `today`"
         report.error(text.place, f"`{text.value[:60]}` is not a number of business days", hint)
         return None
     days = 0 if match[2] else int(match[1])

@@ -270,4 +270,4 @@ def test_a_folder_is_searched(told: Author, capsys: pytest.CaptureFixture[str]) 
 def test_the_default_rules_are_tested(capsys: pytest.CaptureFixture[str]) -> None:
     rules = Path(__file__).parents[3] / "rules"
     assert run(["test", str(rules)]) == 0
-    assert capsys.readouterr().out.count("100% of ") == 2
+    assert capsys.readouterr().out.count("100% of ") >= 2
