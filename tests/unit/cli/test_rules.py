@@ -16,7 +16,7 @@ def test_check_of_a_good_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", str(DEFAULT)]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert "29 rules, 2 scores, 1 segment, 4 disqualifications; fingerprint " in out
+    assert "29 rules, 2 scores, 1 segment, 4 disqualifications, 7 stage rules, 4 follow-ups" in out
 
 
 def test_check_shows_every_mistake_of_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

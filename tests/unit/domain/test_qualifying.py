@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from scorer.domain.model import Compare, Dated, HalfLife, Matcher, Model, NotSince, Standing, Threshold
+from scorer.domain.model import Compare, Dated, HalfLife, Matcher, Model, NotSince, Standing
 from tests.unit.domain.world import CLICKED, DAY, HOUR, OPENED, VIEWED, Make, award, model
 
 replace = msgspec.structs.replace
@@ -91,7 +91,3 @@ def test_nothing_since(world: Make) -> None:
     assert len(ann.told) == 2
     ann.clock(9 * DAY)
     assert ann.told[2:] == [("qualified", 8 * DAY, "score")]
-
-
-def test_the_threshold_itself_is_as_it_was() -> None:
-    assert Threshold(20, 15) == Threshold(20, 15, dwell=0, minimum=(), when=None, cooling_off=0)
