@@ -24,6 +24,7 @@ from scorer.domain.settling import (
     Moved,
     adopt_stage,
     level,
+    may_move,
     move_imported,
     moves_on,
     settle,
@@ -84,7 +85,9 @@ def step(
             _schedule(lead, next_release(rules, lead))
     moves = NO_MOVES
     if rules.moves:
-        moves = [] if index is None else moves_on(index, properties)
+        moves = [] if index is None or not index.moves else moves_on(index, properties)
+        if moves and not may_move(lead, moves):
+            moves = []
     change = 0 if index is None else _take_in(rules, lead, index, properties, time, affected)
     if affected:
         change |= _judge(rules, lead, affected, lead.judged, moves)
@@ -140,13 +143,17 @@ def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outco
             _look_ahead(rules, lead)
         elif lead.clicks and 0 < next_release(rules, lead) <= due:
             lead.clock = max(lead.clock, due)
-            before = level(rules, lead, lead.clock)
+            if 0 < lead.crossing <= lead.clock:
+                before = level(rules, lead, lead.clock)
             moves = []
             change, affected = _release(rules, lead, due, moves)
             change |= _judge(rules, lead, affected, lead.judged, moves)
             if change or moves:
                 settle(rules, lead, key, "activity", before, moves, out)
-            _look_ahead(rules, lead)
+                lead.crossing = no_crossing_before(rules, lead)
+            lead.wake = lead.crossing
+            _schedule(lead, next_edge(rules, lead, lead.judged))
+            _schedule(lead, next_release(rules, lead))
         else:
             # The window that was to end has moved on with the lead's activities.
             lead.wake = edge if not lead.crossing or 0 < edge < lead.crossing else lead.crossing

@@ -141,6 +141,14 @@ def moves_on(index: TypeIndex, properties: Properties) -> list[Moved]:
     return found
 
 
+def may_move(lead: Lead, moves: Sequence[Moved]) -> bool:
+    """One of the rules moves the lead from where it is; if none does, none of them ever comes to."""
+    for move, target in moves:  # noqa: SIM110 - compiled, a loop is faster
+        if _allowed(lead, move, target):
+            return True
+    return False
+
+
 def move_imported(lead: Lead, moves: Sequence[Moved]) -> None:
     """Apply stage rules within an import: the lead moves, and its end tells where it has come to."""
     for move, target in moves:
