@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorer.domain import model as m
 from scorer.domain.conditions import leaves, matchers
-from scorer.domain.rules import build, slot
+from scorer.domain.grants import slot
+from scorer.domain.rules import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from scorer.domain.rules import Grant, RuleSet
+    from scorer.domain.grants import Grant
+    from scorer.domain.rules import RuleSet
 
 
 BELOW_ZERO = "below zero"

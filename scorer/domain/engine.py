@@ -14,10 +14,12 @@ from typing import Final
 
 from scorer.domain.conditions import Properties
 from scorer.domain.granting import grant, rebase, resum
+from scorer.domain.grants import Grant
+from scorer.domain.indexing import EMPTY_INDEX, TypeIndex
 from scorer.domain.lead import OPEN, QUALIFIED, SPENT, Lead
 from scorer.domain.machines import next_release, released, sift
 from scorer.domain.outcomes import Outcome
-from scorer.domain.rules import EMPTY_INDEX, Grant, Judged, RuleSet, TypeIndex, Watch, date_edge
+from scorer.domain.rules import RuleSet, date_edge
 from scorer.domain.settling import (
     SHORT,
     UNKNOWN,
@@ -30,6 +32,7 @@ from scorer.domain.settling import (
     settle,
 )
 from scorer.domain.solve import next_crossing, next_edge, no_crossing_before, stays_low
+from scorer.domain.watching import Judged, Watch
 
 ATTRIBUTES: Final = 256
 """Attributes kept per lead; a further one is not taken."""

@@ -8,6 +8,7 @@ from struct import Struct
 from typing import Any, Final, cast
 
 from scorer.domain.conditions import Properties, comparable
+from scorer.domain.grants import Grant, Variant
 from scorer.domain.lead import Lead
 from scorer.domain.model import (
     LinearDecay,
@@ -19,7 +20,7 @@ from scorer.domain.model import (
     Table,
 )
 from scorer.domain.reading import share_left
-from scorer.domain.rules import Grant, RuleSet, Variant
+from scorer.domain.rules import RuleSet
 
 OBJECT: Final = 8
 """Bytes of an object's hash in ``Lead.limits``."""

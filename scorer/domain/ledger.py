@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from scorer.domain.grants import Grant, Variant
 from scorer.domain.lead import Lead
 from scorer.domain.reading import cap_value, clamp, parts, variant_value
-from scorer.domain.rules import Grant, RuleSet, Variant
+from scorer.domain.rules import RuleSet
 
 
 class Line:

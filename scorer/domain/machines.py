@@ -13,8 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from scorer.domain.conditions import Properties, comparable
+from scorer.domain.indexing import EMPTY_INDEX, TypeIndex
 from scorer.domain.lead import Click, Lead
-from scorer.domain.rules import EMPTY_INDEX, RuleSet, TypeIndex
+from scorer.domain.rules import RuleSet
 
 MAILS: Final = 16
 """Deliveries remembered per lead."""

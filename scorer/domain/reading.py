@@ -10,9 +10,10 @@ from __future__ import annotations
 from math import exp
 from typing import Final
 
+from scorer.domain.grants import Grant, Variant
 from scorer.domain.lead import Lead
 from scorer.domain.model import LinearDecay
-from scorer.domain.rules import Grant, RuleSet, Variant
+from scorer.domain.rules import RuleSet
 
 TOLERANCE: Final = 1e-9
 """Points. A total this close to a threshold has neither risen above it nor fallen below it, so that

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from scorer.domain.conditions import Properties
+from scorer.domain.indexing import TypeIndex
 from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, RESTING, SPENT, Lead
 from scorer.domain.lifecycle import OPEN_STAGE, QUALIFIED_STAGE, SALES, UNQUALIFIED, legal
 from scorer.domain.outcomes import (
@@ -17,7 +18,8 @@ from scorer.domain.outcomes import (
     outcome,
 )
 from scorer.domain.reading import above, below, ready, total
-from scorer.domain.rules import Move, RuleSet, TypeIndex
+from scorer.domain.rules import RuleSet
+from scorer.domain.watching import Move
 
 UNKNOWN: Final = -1
 SHORT: Final = 0

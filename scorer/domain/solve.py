@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import ceil, exp, isfinite, log
 from typing import Final
 
+from scorer.domain.grants import Grant, Variant
 from scorer.domain.lead import OPEN, QUALIFIED, SPENT, Lead
 from scorer.domain.reading import (
     TOLERANCE,
@@ -21,7 +22,7 @@ from scorer.domain.reading import (
     total,
     variant_value,
 )
-from scorer.domain.rules import Grant, RuleSet, Variant, date_edge
+from scorer.domain.rules import RuleSet, date_edge
 
 HORIZON: Final = 100 * 365 * 86_400_000
 """ms. No crossing is looked for later than this; the search goes on from there when the time has come."""
