@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from typing import Any as Anything
+from typing import Final
 
 from scorer.domain.dates import instant_of
 from scorer.domain.lead import Lead, Slot
@@ -27,6 +29,8 @@ from scorer.domain.model import (
 )
 
 Properties = dict[str, Anything]
+SHORT_NAME: Final = 8
+"""Bytes."""
 
 
 def comparable(value: Anything) -> Anything:
@@ -41,6 +45,14 @@ def comparable(value: Anything) -> Anything:
     if type(value) is int or type(value) is float:
         return value
     return None
+
+
+def short_name(value: Anything) -> bytes | None:
+    """8 bytes by which a lead's state remembers a value; None for what can't be compared."""
+    value = comparable(value)
+    if value is None:
+        return None
+    return blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=SHORT_NAME).digest()
 
 
 # -- on one value --------------------------------------------------------------------------------

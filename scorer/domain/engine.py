@@ -84,7 +84,7 @@ def step(
     affected: list[Judged] = [*rules.initial] if fresh else []
     if index is not None and index.mail:
         index = sift(rules, lead, index, properties, time, judged_at)
-        if lead.clicks:
+        if index is EMPTY_INDEX and lead.clicks:  # it may have been held back
             _schedule(lead, next_release(rules, lead))
     moves = NO_MOVES
     if rules.moves:

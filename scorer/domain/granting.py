@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from math import exp
 from struct import Struct
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from scorer.domain.conditions import Properties, comparable
+from scorer.domain.conditions import SHORT_NAME, Properties, comparable, short_name
 from scorer.domain.grants import Grant, Variant
 from scorer.domain.lead import Lead
 from scorer.domain.model import (
@@ -22,8 +21,6 @@ from scorer.domain.model import (
 from scorer.domain.reading import share_left
 from scorer.domain.rules import RuleSet
 
-OBJECT: Final = 8
-"""Bytes of an object's hash in ``Lead.limits``."""
 PERIOD: Final = Struct(">IH")
 """An entry of ``Lead.limits`` for grants per period: period number, grants made in it."""
 SPENT_IN_PERIOD: Final = Struct(">Id")
@@ -95,32 +92,24 @@ def _within_limit(rules: RuleSet, lead: Lead, award: Grant, properties: Properti
         lead.limits[award.key] = b""
         return kept is None
     objects = cast("OncePerObject", limit)
-    name = _object(properties.get(objects.field))
+    name = short_name(properties.get(objects.field))
     if name is None:
         return False
     kept = kept or b""
-    room = rules.model.objects * OBJECT - len(kept)
-    former = None if objects.renamed_from is None else _object(properties.get(objects.renamed_from))
+    room = rules.model.objects * SHORT_NAME - len(kept)
+    former = None if objects.renamed_from is None else short_name(properties.get(objects.renamed_from))
     names = [one for one in (name, former) if one is not None and not _find(kept, one)]
     # Both names are one object from now on, whichever of them is heard of first.
     new = room > 0 and name in names and (former is None or former == name or former in names)
     added = names[:1] if former == name else names
     if room > 0 and added:
-        lead.limits[award.key] = kept + b"".join(added[: room // OBJECT])
+        lead.limits[award.key] = kept + b"".join(added[: room // SHORT_NAME])
     return new
-
-
-def _object(value: Any) -> bytes | None:
-    """A short name of a property's value; None for what names no object."""
-    value = comparable(value)
-    if value is None:
-        return None
-    return blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=OBJECT).digest()
 
 
 def _find(packed: bytes, name: bytes) -> bool:
     at = packed.find(name)
-    while at >= 0 and at % OBJECT:
+    while at >= 0 and at % SHORT_NAME:
         at = packed.find(name, at + 1)
     return at >= 0
 

@@ -7,12 +7,11 @@ time, so that nothing has to be taken back.
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 
-from scorer.domain.conditions import Properties, comparable
+from scorer.domain.conditions import Properties, short_name
 from scorer.domain.indexing import EMPTY_INDEX, TypeIndex
 from scorer.domain.lead import Click, Lead
 from scorer.domain.rules import RuleSet
@@ -23,8 +22,6 @@ CLICKS: Final = 16
 """Clicks remembered per lead."""
 LARGEST: Final = 4_096
 """Bytes of a click's properties, encoded; a larger one is not held back: it would swell the lead's state."""
-NAME: Final = 8
-"""Bytes of a hash."""
 
 _encode: Any = msgspec.msgpack.Encoder().encode
 
@@ -36,9 +33,9 @@ def sift(
 
     ``judged_at``: the instant (ms) through which every activity is known.
     """
-    mail = _name(properties.get("email_id"))
+    mail = short_name(properties.get("email_id"))
     if index.delivery:
-        if mail is not None and rules.sooner:
+        if mail is not None:
             _deliver(lead, mail, time)
         return index
     sooner = None if mail is None or lead.delivered is None else lead.delivered.get(mail)
@@ -48,7 +45,7 @@ def sift(
         return _machine(rules, lead)
     if not index.click or not rules.burst or mail is None:
         return index
-    link = _name(properties.get("link"))
+    link = short_name(properties.get("link"))
     if link is None:
         return index
     return _click(rules, lead, index, (mail, link, time, properties), judged_at)
@@ -140,10 +137,3 @@ def _in_burst(rules: RuleSet, clicks: list[Click], mail: bytes, time: int) -> bo
 def _machine(rules: RuleSet, lead: Lead) -> TypeIndex:
     lead.machines += 1
     return rules.machine_index
-
-
-def _name(value: Any) -> bytes | None:
-    value = comparable(value)
-    if value is None:
-        return None
-    return blake2b(repr(value).encode("utf-8", "surrogatepass"), digest_size=NAME).digest()

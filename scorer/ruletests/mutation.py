@@ -65,6 +65,8 @@ def mutants(model: Model) -> Iterator[Mutant]:
         ("segments", _conditional),
         ("disqualifications", _conditional),
         ("bands", _conditional),
+        ("moves", _move),
+        ("follow_ups", _follow_up),
     ):
         items: tuple[Any, ...] = getattr(model, field)
         for place, item in enumerate(items):
@@ -74,14 +76,6 @@ def mutants(model: Model) -> Iterator[Mutant]:
     if model.machines is not None:
         for what, machines in _machines(model.machines):
             yield Mutant(f"machines: {what}", _replace(model, machines=machines))
-    for place, move in enumerate(model.moves):
-        for what, changed in _move(move):
-            moves = (*model.moves[:place], changed, *model.moves[place + 1 :])
-            yield Mutant(f"{move.id}: {what}", _replace(model, moves=moves))
-    for place, rule in enumerate(model.follow_ups):
-        for what, changed in _follow_up(rule):
-            rules = (*model.follow_ups[:place], changed, *model.follow_ups[place + 1 :])
-            yield Mutant(f"{rule.id}: {what}", _replace(model, follow_ups=rules))
     for place, score in enumerate(model.scores):
         for what, changed in (*_bounds(score), *_grades(score)):
             scores = (*model.scores[:place], changed, *model.scores[place + 1 :])
