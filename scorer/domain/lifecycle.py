@@ -6,7 +6,9 @@ stages the score rests: whoever talks to the lead knows more.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
+
+from scorer.domain.model import Stage
 
 OPEN_STAGE: Final = 0
 CONTACTED: Final = 1
@@ -17,16 +19,7 @@ CUSTOMER: Final = 5
 INACTIVE: Final = 6
 UNQUALIFIED: Final = 7
 
-STAGES: Final = (
-    "Open",
-    "Contacted",
-    "Nurture",
-    "Qualified",
-    "Negotiation",
-    "Customer",
-    "Inactive",
-    "Unqualified",
-)
+STAGES: Final[tuple[str, ...]] = get_args(Stage)
 """The names, in the order of the numbers above (``Lead.stage``)."""
 NUMBERS: Final = {name: number for number, name in enumerate(STAGES)}
 

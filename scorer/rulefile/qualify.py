@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from scorer.domain.model import Condition, Score, Threshold
+from scorer.domain.model import Score, Threshold
 from scorer.rulefile.conditions import when
 from scorer.rulefile.diagnostics import Report
 from scorer.rulefile.fields import Fields, mapping, single
@@ -31,7 +32,7 @@ class Qualify:
     """Reads it. ``scores``: those that the file defines, None where they are no good."""
 
     def __init__(self, segments: Iterable[str], scores: tuple[Score, ...] | None) -> None:
-        self._segments = list(segments)
+        self._when = partial(when, segments=list(segments))
         self._scores = scores
 
     def read(self, report: Report, node: Node) -> Threshold | None:
@@ -56,9 +57,6 @@ class Qualify:
             fields.refuse(("exit",), message, "the exit must not lie above the entry")
             return None
         return Threshold(enter, leave, **{key: value for key, value in more.items() if value is not None})
-
-    def _when(self, report: Report, node: Node) -> Condition | None:
-        return when(report, node, self._segments)
 
     def _minimum(self, report: Report, node: Node) -> tuple[tuple[str, float], ...] | None:
         """``{fit: 10}``, or a grade: ``{fit: B}``."""

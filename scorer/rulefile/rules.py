@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from scorer.domain.model import (
     Award,
@@ -79,6 +80,7 @@ class RuleReader:
         self._score = score
         self._fading = fading
         self._segments = list(segments)
+        self._when = partial(when, segments=self._segments)
         self._names = names
 
     def read(self, report: Report, node: Node) -> Award | Standing | None:
@@ -114,9 +116,6 @@ class RuleReader:
         if named is None or holds is None or points is None:
             return None
         return Standing(id=named, score=self._score, when=holds, points=points)
-
-    def _when(self, report: Report, node: Node) -> Condition | None:
-        return when(report, node, self._segments)
 
     # -- points for what happens ----------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -27,11 +28,8 @@ class Sections:
     """Reads them; ``segments`` are the names that the file defines."""
 
     def __init__(self, segments: Iterable[str], names: Names) -> None:
-        self._segments = list(segments)
+        self._when = partial(when, segments=list(segments))
         self._names = names
-
-    def _when(self, report: Report, node: Node) -> Condition | None:
-        return when(report, node, self._segments)
 
     def _named(self, report: Report, entry: Entry, what: str) -> tuple[str, Condition] | None:
         """An entry ``NAME: condition``."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
-from typing import cast, get_args
+from functools import partial
+from typing import cast
 
-from scorer.domain.lifecycle import NUMBERS, legal
-from scorer.domain.model import Condition, FollowUp, Matcher, Move, Stage
+from scorer.domain.lifecycle import NUMBERS, STAGES, legal
+from scorer.domain.model import FollowUp, Matcher, Move, Stage
 from scorer.rulefile.conditions import types, when, where
 from scorer.rulefile.diagnostics import Report
 from scorer.rulefile.fields import Fields, mapping, name, sequence, single, texts
@@ -17,7 +18,6 @@ from scorer.rulefile.nodes import Node, Text
 from scorer.rulefile.rules import Names
 from scorer.rulefile.words import keys
 
-STAGES: tuple[str, ...] = get_args(Stage)
 MOST_DAYS = 250
 """Business days: about a year."""
 _BY = re.compile(r"by (.+)")
@@ -42,11 +42,8 @@ class StageReader:
     """Reads them; ``segments`` are the names that the file defines."""
 
     def __init__(self, segments: Iterable[str], names: Names) -> None:
-        self._segments = list(segments)
+        self._when = partial(when, segments=list(segments))
         self._names = names
-
-    def _when(self, report: Report, node: Node) -> Condition | None:
-        return when(report, node, self._segments)
 
     # -- stages ---------------------------------------------------------------------------------
 
