@@ -35,7 +35,8 @@ class Dated(NamedTuple):
     """A line that was accepted, and the event's own time."""
 
     time: int
-    accepted: Accepted
+    accepted: tuple[Accepted, ...]
+    """The log records that it makes, the fact first."""
 
 
 class EventLines:
@@ -47,7 +48,7 @@ class EventLines:
         self._doors = [(topic.name, topic.type_matcher()) for topic in registry.doors]
         self._door_of: dict[str, str] = {}
 
-    def at(self, line: bytes, received: int, door: int, offset: int) -> Accepted:
+    def at(self, line: bytes, received: int, door: int, offset: int) -> tuple[Accepted, ...]:
         """As received at ``received`` (ms); raises ``Rejected``."""
         head = self._head(line)
         return self._intake(self._topic(head, line), line, received, door, offset)

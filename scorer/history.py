@@ -111,8 +111,8 @@ class History:
                     accepted = self._events.at(line, self._now, number, line_number)
                 except Rejected:
                     continue
-                lead, value = accepted
-                writer.append(LOG, partition_of(lead, partitions), lead, value)
+                for lead, value in accepted:
+                    writer.append(LOG, partition_of(lead, partitions), lead, value)
                 facts += 1
             # Before the brackets close: a fact that came later would be evaluated by itself.
             writer.flush()

@@ -75,6 +75,34 @@ class ImportEndLine(_Line, tag="import_end"):
     number: int
 
 
+class BindLine(_Line, tag="bind"):
+    other: str
+    door: int
+    door_offset: int
+
+
+class AskLine(_Line, tag="ask"):
+    lead: str
+    members: list[str]
+    door: int
+    door_offset: int
+
+
+class AnswerLine(_Line, tag="answer"):
+    lead: str
+    accepted: bool
+    door: int
+    door_offset: int
+
+
+class MergeLine(_Line, tag="merge"):
+    lead: str
+    version: int
+    state: bytes
+    door: int
+    door_offset: int
+
+
 class RawLine(msgspec.Struct, tag_field="kind", tag="raw", omit_defaults=True, gc=False, kw_only=True):
     partition: int
     offset: int
@@ -83,7 +111,8 @@ class RawLine(msgspec.Struct, tag_field="kind", tag="raw", omit_defaults=True, g
     dead_lettered: str | None = None
 
 
-Line = FactLine | ClockLine | DoorsLine | RulesLine | ImportBeginLine | ImportEndLine | RawLine
+LinkingLine = BindLine | AskLine | AnswerLine | MergeLine
+Line = FactLine | LinkingLine | ClockLine | DoorsLine | RulesLine | ImportBeginLine | ImportEndLine | RawLine
 
 encode_line = msgspec.json.Encoder().encode
 decode_line = msgspec.json.Decoder(Line).decode
@@ -132,6 +161,8 @@ def _record(line: Line) -> record.Record:
             line.properties,
             line.sealed,
         )
+    if isinstance(line, LinkingLine):
+        return _linking(line)
     if isinstance(line, ClockLine):
         if min(line.times.values(), default=0) < 0 or min(line.times, default=0) < 0:
             raise ValueError("a clock can't be negative")
@@ -146,6 +177,17 @@ def _record(line: Line) -> record.Record:
     if isinstance(line, ImportEndLine):
         return record.ImportEnd(line.number)
     raise ValueError("a raw line has no fields")
+
+
+def _linking(line: LinkingLine) -> record.Linking:
+    door, offset = line.door, line.door_offset
+    if isinstance(line, BindLine):
+        return record.Bind(line.other.encode(), door, offset)
+    if isinstance(line, AskLine):
+        return record.Ask(line.lead.encode(), [one.encode() for one in line.members], door, offset)
+    if isinstance(line, AnswerLine):
+        return record.Answer(line.lead.encode(), line.accepted, door, offset)
+    return record.Merge(line.lead.encode(), line.version, line.state, door, offset)
 
 
 def _readable(partition: int, recorded: Recorded, dead_lettered: str | None) -> Line:
@@ -173,6 +215,8 @@ def _readable(partition: int, recorded: Recorded, dead_lettered: str | None) -> 
             properties=told.properties,
             sealed=told.sealed,
         )
+    if isinstance(told, record.Linking):
+        return _linking_line(told, common)
     if isinstance(told, record.Clock):
         return ClockLine(**common, times=clock.unpack(told.packed))
     if isinstance(told, record.Doors):
@@ -183,3 +227,14 @@ def _readable(partition: int, recorded: Recorded, dead_lettered: str | None) -> 
     if isinstance(told, record.ImportBegin):
         return ImportBeginLine(**common, number=told.number)
     return ImportEndLine(**common, number=told.number)
+
+
+def _linking_line(told: record.Linking, common: dict[str, Any]) -> LinkingLine:
+    common |= {"door": told.door, "door_offset": told.offset}
+    if isinstance(told, record.Bind):
+        return BindLine(**common, other=told.other.decode())
+    if isinstance(told, record.Ask):
+        return AskLine(**common, lead=told.lead.decode(), members=[one.decode() for one in told.members])
+    if isinstance(told, record.Answer):
+        return AnswerLine(**common, lead=told.lead.decode(), accepted=told.accepted)
+    return MergeLine(**common, lead=told.lead.decode(), version=told.version, state=told.state)

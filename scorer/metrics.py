@@ -93,6 +93,22 @@ SCORE_MACHINES = Counter(
     "Opens and clicks that were a machine's, and counted as no reader's.",
     ["partition"],
 )
+SCORE_FORWARDED = Counter(
+    "scorer_score_forwarded",
+    "Facts passed on to the lead that theirs has become part of.",
+    ["partition"],
+)
+SCORE_MERGED = Counter(
+    "scorer_score_merged",
+    "Leads that have become part of another.",
+    ["partition"],
+)
+SCORE_LINKS_REFUSED = Counter(
+    "scorer_score_links_refused",
+    "Links that would give one person more identifiers than the rules allow: look for a shared device, or"
+    " an integration that sends the same identifier for everybody.",
+    ["partition"],
+)
 SCORE_SWEPT = Counter(
     "scorer_score_swept",
     "Idle leads taken past a change of rules or the end of an import.",

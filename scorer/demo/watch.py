@@ -79,7 +79,8 @@ class Watcher:
         self.clock_seen = self.clock_seen or isinstance(record, Clock)
 
     def _score(self, message: Any, now: int) -> None:
-        self._board.score(json.loads(message.value()), now)
+        if message.value() is not None:  # else the lead has become part of another
+            self._board.score(json.loads(message.value()), now)
 
     def _outcome(self, message: Any, now: int) -> None:
         self._told(self._board.outcome(json.loads(message.value()), now))

@@ -69,7 +69,7 @@ def step(
     # Comparisons instead of max(): a call costs as much as decoding three fields.
     at = clock if clock > time else time  # noqa: FURB136
     at = judged_at if judged_at > at else at  # noqa: FURB136
-    fresh = lead.fence < 0
+    fresh = not lead.since
     before = UNKNOWN
     if fresh:
         _begin(rules, lead, at)
@@ -109,7 +109,7 @@ def step_imported(
 ) -> None:
     """Apply a fact of the open import ``number``: it changes state, and is evaluated when the import ends."""
     at = max(lead.clock, time)
-    if lead.fence < 0:
+    if not lead.since:
         _begin(rules, lead, at)
     lead.clock = at
     lead.touched = number
@@ -180,7 +180,7 @@ def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str,
 
 def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> None:
     """Carry a lead's state over to a new rule set: what the new rules don't know is dropped."""
-    if not lead.sums and lead.fence < 0:
+    if not lead.since:
         return
     lead.masses = {slot: mass for slot, mass in lead.masses.items() if slot in rules.variants}
     if lead.days is not None:

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from scorer.domain.links import Links, StoredLinks, stored_links
+
 OPEN: Final = 0
 QUALIFIED: Final = 1
 DISQUALIFIED: Final = 2
@@ -48,6 +50,7 @@ class Lead:
         "judged",
         "landmark",
         "limits",
+        "links",
         "machines",
         "masses",
         "milestone",
@@ -99,9 +102,10 @@ class Lead:
         machines: int,
         delivered: dict[bytes, int] | None,
         clicks: list[Click] | None,
+        links: Links | None,
     ) -> None:
         self.fence = fence
-        """Highest log offset applied; a record at or below it is skipped. -1: a lead just created."""
+        """Highest log offset applied; a record at or below it is skipped. -1: none yet."""
         self.generation = generation
         """Generation of the log that ``fence`` belongs to."""
         self.milestone = milestone
@@ -110,11 +114,11 @@ class Lead:
         """Outcomes emitted so far."""
         self.status = status
         self.clock = clock
-        """The lead's own clock: points are read here."""
+        """The lead's own clock: points are read here; 0: there has been no fact."""
         self.judged = judged
         """The instant at which time-dependent conditions were last judged."""
         self.since = since
-        """Start of absence windows for which there is no activity yet."""
+        """Start of absence windows for which there is no activity yet; 0: there has been no fact."""
         self.landmark = landmark
         """Origin of the decayed masses."""
         self.wake = wake
@@ -159,6 +163,8 @@ class Lead:
         """Mail (hash) -> when it was delivered, the newest last. None where nobody asks."""
         self.clicks = clicks
         """The newest clicks as they arrived, those held back among them. None where nobody asks."""
+        self.links = links
+        """What the lead knows of others that are the same person; None: of none."""
 
     def watched_since(self, slot: Slot) -> int:
         """When watching began, by the slot of a watch."""
@@ -171,7 +177,7 @@ def new_lead(generation: int = 0, milestone: int = 0) -> Lead:
     # fmt: off
     return Lead(
         -1, generation, milestone, 0, OPEN, 0, 0, 0, 0, 0, 0, 0, 0,
-        [], {}, None, (), {}, None, {}, (), {}, b"", 0, 0, 0, 0, 0, None, None,
+        [], {}, None, (), {}, None, {}, (), {}, b"", 0, 0, 0, 0, 0, None, None, None,
     )
     # fmt: on
 
@@ -207,6 +213,7 @@ _Stored = tuple[
     int,
     dict[bytes, int] | None,
     list[Click] | None,
+    StoredLinks | None,
 ]
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(_Stored).decode
@@ -219,7 +226,12 @@ def encode_lead(lead: Lead) -> bytes:
 
 def decode_lead(encoded: bytes | memoryview) -> Lead:
     """The inverse of ``encode_lead``; raises ``msgspec.MsgspecError`` on anything else."""
-    return Lead(*_decode(encoded))
+    fields = _decode(encoded)
+    links = fields[-1]
+    if links is None:
+        return Lead(*fields)
+    arguments: Any = (*fields[:-1], Links(*links))
+    return Lead(*arguments)
 
 
 def stored(lead: Lead) -> tuple[Any, ...]:
@@ -255,4 +267,5 @@ def stored(lead: Lead) -> tuple[Any, ...]:
         lead.machines,
         lead.delivered,
         lead.clicks,
+        stored_links(lead.links),
     )

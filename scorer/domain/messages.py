@@ -13,7 +13,7 @@ class Event(msgspec.Struct, gc=False):
     subject: str
     time: str
     datacontenttype: str
-    data: OutcomeData | ViewData
+    data: OutcomeData | ViewData | IdentityData
 
 
 class Contribution(msgspec.Struct, gc=False):
@@ -51,6 +51,8 @@ class OutcomeData(msgspec.Struct, gc=False, omit_defaults=True):
     due: str | None = None
     """A day in the model's time zone: 2026-12-01."""
     next_step: str | None = None
+    into: str | None = None
+    """The lead that this one has become part of."""
 
 
 class ViewData(msgspec.Struct, gc=False, omit_defaults=True):
@@ -67,6 +69,15 @@ class ViewData(msgspec.Struct, gc=False, omit_defaults=True):
     lifecycle: str | None = None
     machine_opens: int = 0
     """Opens and clicks so far that were a machine's, and count as no reader's."""
+
+
+class IdentityData(msgspec.Struct, gc=False):
+    into: str | None
+    """The lead that this one has become part of; null: it stands for itself."""
+    members: list[str]
+    """Those that have become part of this one."""
+    refused: list[str]
+    """Those that were said to be the same person and, by the limits, are not."""
 
 
 encode_event = msgspec.json.Encoder().encode

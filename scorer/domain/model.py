@@ -348,6 +348,16 @@ class Machines(_Node, frozen=True):
     """The activity that they are instead; None: none."""
 
 
+class Identity(_Node, frozen=True):
+    """How many identifiers one person may have: more are a shared device or a bad integration."""
+
+    anonymous_ids: int = 100
+    emails: int = 5
+    user_ids: int = 1
+    lead_ids: int = 1
+    """Ids that publishers have given (``subject``)."""
+
+
 class Model(_Node, frozen=True):
     name: str
     scores: tuple[Score, ...]
@@ -376,6 +386,7 @@ class Model(_Node, frozen=True):
     """Publishers' event ids remembered per lead (at most 24 h)."""
     objects: int = 1_000
     """Objects remembered per lead and once-per-object rule; past it nothing is awarded."""
+    identity: Identity = Identity()
 
 
 encode_model = msgspec.msgpack.Encoder(order="deterministic").encode

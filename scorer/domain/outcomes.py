@@ -14,14 +14,17 @@ from scorer.domain.following import follow_up
 from scorer.domain.lead import Lead
 from scorer.domain.ledger import Line, ledger
 from scorer.domain.lifecycle import LIFECYCLE, STAGES
-from scorer.domain.messages import Contribution, Event, OutcomeData, ViewData, encode_event
+from scorer.domain.links import Links
+from scorer.domain.messages import Contribution, Event, IdentityData, OutcomeData, ViewData, encode_event
 from scorer.domain.reading import clamp, parts, reaches, weigh
 from scorer.domain.rules import RuleSet
 
 LEAD_QUALIFIED: Final = "lead.qualified"
 LEAD_DISQUALIFIED: Final = "lead.disqualified"
 LEAD_STAGE: Final = "lead.stage"
+LEAD_MERGED: Final = "lead.merged"
 LEAD_SCORE: Final = "lead.score"
+LEAD_IDENTITY: Final = "lead.identity"
 SOURCE: Final = "scorer"
 BELOW_EXIT: Final = "score"
 """Reason of a disqualification by the total alone."""
@@ -41,7 +44,7 @@ _THOUSANDTHS: Final = [f".{ms:03}Z" for ms in range(1_000)]
 
 class Outcome(NamedTuple):
     topic: str
-    """Registry name: ``lead.qualified.v1``, ``lead.disqualified.v1`` or ``lead.stage.v1``."""
+    """Registry name: ``lead.qualified.v1``, or that of another kind of outcome."""
     key: bytes
     """The lead id."""
     value: bytes
@@ -56,11 +59,13 @@ def outcome(
     reason: str = BELOW_EXIT,
     deal_stage: str | None = None,
     previous: int = -1,
+    into: str | None = None,
 ) -> Outcome:
     """Emit: raises the lead's sequence number and reads its points at its clock.
 
-    ``cause`` says what made it so: ``activity``, ``time``, ``rules`` or ``import``; ``reason`` which rule.
-    ``previous``: the stage before, of an outcome that tells a new one.
+    ``cause`` says what made it so: ``activity``, ``time``, ``rules``, ``import`` or ``merge``; ``reason``
+    which rule. ``previous``: the stage before, of an outcome that tells a new one. ``into``: the lead that
+    this one has become part of.
     """
     lead.seq += 1
     values, total = _points(rules, lead)
@@ -85,8 +90,14 @@ def outcome(
             data.previous = STAGES[previous]
     if rules.follow_ups and kind == LEAD_QUALIFIED:
         data.follow_up, data.owner, data.due, data.next_step = follow_up(rules, lead, lead_id)
+    data.into = into
     event = _event(f"{lead_id}:{lead.seq}", kind, lead_id, lead.clock, data)
     return Outcome(f"{kind}.v1", lead_id.encode(), event)
+
+
+def merged(rules: RuleSet, lead: Lead, lead_id: str, into: str) -> Outcome:
+    """The last that is heard of a lead: what it was is part of another one from now on."""
+    return outcome(rules, lead, lead_id, LEAD_MERGED, "merge", "merge", into=into)
 
 
 def _by_weight(line: Line) -> tuple[float, str]:
@@ -106,6 +117,16 @@ def score_view(rules: RuleSet, lead_id: str, lead: Lead) -> bytes:
         data.lifecycle = LIFECYCLE[lead.stage]
     data.machine_opens = lead.machines
     return _event(f"{lead_id}@{lead.fence}", LEAD_SCORE, lead_id, lead.clock, data)
+
+
+def identity_view(lead_id: str, lead: Lead, links: Links, clock: int) -> bytes:
+    """The value of ``lead.identity.v1``: who is who, as of the partition's clock (ms)."""
+    data = IdentityData(
+        links.moved.decode() or None,
+        [member.decode() for member in links.members],
+        [other.decode() for other in links.refused],
+    )
+    return _event(f"{lead_id}@{lead.fence}", LEAD_IDENTITY, lead_id, clock, data)
 
 
 def band(rules: RuleSet, lead: Lead) -> str:
@@ -162,7 +183,7 @@ def _round(points: float) -> float:
     return whole / SCALE
 
 
-def _event(id_: str, kind: str, lead_id: str, at: int, data: OutcomeData | ViewData) -> bytes:
+def _event(id_: str, kind: str, lead_id: str, at: int, data: OutcomeData | ViewData | IdentityData) -> bytes:
     return encode_event(Event("1.0", id_, SOURCE, kind, lead_id, instant(at), "application/json", data))
 
 

@@ -13,20 +13,30 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from scorer.domain import clock
-from scorer.domain.engine import adopt, evaluate, fire, step, step_imported
-from scorer.domain.lead import SEEN_ENTRY, Lead, new_lead
+from scorer.domain.engine import ATTRIBUTES, adopt, evaluate, fire, step, step_imported
+from scorer.domain.lead import SEEN_ENTRY, Lead, decode_lead, encode_lead, new_lead
+from scorer.domain.links import Links, Send, answered, decide, hear
+from scorer.domain.merging import merge
 from scorer.domain.model import Model, encode_model
-from scorer.domain.outcomes import Outcome
+from scorer.domain.outcomes import Outcome, merged
 from scorer.domain.record import (
+    HOPS,
+    SENT_EACH,
+    Answer,
+    Ask,
+    Bind,
     Clock,
     Doors,
     ImportBegin,
     ImportEnd,
+    Linking,
+    Merge,
     Posted,
     Posting,
     Rules,
     decode_posted,
     decode_properties,
+    encode_record,
 )
 from scorer.domain.rules import RuleSet, build
 from scorer.domain.state import Milestone, PartitionState
@@ -68,6 +78,13 @@ class Dead(NamedTuple):
     value: bytes | None
 
 
+class Sent(NamedTuple):
+    """A record for the lead log, for the partition of its key."""
+
+    key: bytes
+    value: bytes
+
+
 class EngineFault(Exception):  # noqa: N818 - a fault of ours, told from users' errors
     """Our own code failed at a record. Memory is undefined: drop it, restore, and skip that offset."""
 
@@ -93,9 +110,12 @@ class Counters:
         "evicted_ids",
         "facts",
         "faults",
+        "forwarded",
         "leads_created",
         "machines",
+        "merged",
         "records",
+        "refused",
         "skipped",
         "timers",
         "undecodable",
@@ -112,6 +132,12 @@ class Counters:
         self.leads_created = 0
         self.machines = 0
         """Opens and clicks that were a machine's."""
+        self.forwarded = 0
+        """Facts passed on to what their lead has become part of."""
+        self.merged = 0
+        """Leads that have become part of another."""
+        self.refused = 0
+        """Links that the limits of one person refuse."""
         self.evicted_ids = 0
         self.undecodable = 0
         self.faults = 0
@@ -124,10 +150,11 @@ class LogPartition:
         rule_sets: dict[int, bytes],
         load: Callable[[bytes], Lead | None],
         load_timers: Callable[[int], tuple[list[Timer], int]] | None = None,
+        number: int = 0,
     ) -> None:
         """``rule_sets``: version -> encoded model, of every version that ``state`` names.
 
-        ``load_timers``: see ``Timers``; without it there are no timers yet.
+        ``load_timers``: see ``Timers``; without it there are no timers yet. ``number``: the partition's.
         """
         self.state = state
         self.rule_sets = rule_sets
@@ -135,9 +162,15 @@ class LogPartition:
         self.dirty: dict[bytes, Lead] = {}
         self.outcomes: list[Outcome] = []
         self.dead: list[Dead] = []
+        self.sends: list[Sent] = []
+        """For other partitions of the log, or this one."""
+        self.linked: set[bytes] = set()
+        """Leads of which something new is known who they are."""
         self.timers = Timers(load_timers)
         self.counters = Counters()
         self._load = load
+        self._hop: Final = HOPS + (state.generation << 16) + number
+        self._place = 0  # of the next record that is sent
         self._built: dict[int, RuleSet] = {}
         self._suspects: list[Dead] = []
         self._door_numbers = [door.number for door in state.doors]
@@ -226,7 +259,10 @@ class LogPartition:
                     self._undecodable(message, error)
                     continue
                 if type(record) is not Posting:
-                    self._control(record)
+                    if isinstance(record, Linking):
+                        self._link(message, record)
+                    else:
+                        self._control(record)
                     milestone, types = state.milestone, self._rules.types
                     continue
                 key = message.key
@@ -250,6 +286,9 @@ class LogPartition:
                     lead = self._create(key)
                 elif offset <= lead.fence:
                     counters.skipped += 1
+                    continue
+                elif lead.links is not None and lead.links.moved:
+                    self._forward(lead.links.moved, record, offset)
                     continue
                 wake, machines = lead.wake, lead.machines
                 if lead.milestone < milestone:
@@ -333,6 +372,10 @@ class LogPartition:
 
     def _pass_milestones(self, lead: Lead, key: bytes) -> None:
         """Through every milestone the lead has not seen, in order, each as of its own clock."""
+        links = lead.links
+        if links is not None and links.moved:
+            lead.milestone = self.state.milestone
+            return
         previous = self._version_at(lead.milestone)
         for milestone in self.state.milestones:
             if milestone.number <= lead.milestone:
@@ -344,12 +387,14 @@ class LogPartition:
             if milestone.version:
                 adopt(before, rules, lead, as_of)
                 previous = milestone.version
-                if not lead.touched and lead.fence >= 0:
+                if not lead.touched and lead.since:
                     evaluate(rules, lead, key, as_of, "rules", self.outcomes)
             elif lead.touched == milestone.imported:
                 evaluate(rules, lead, key, as_of, "import", self.outcomes)
         lead.milestone = self.state.milestone
         fire(self._rules, lead, key, self._judged_at, self.outcomes)
+        if links is not None and links.arriving:
+            self._let_in(lead, key, links)
 
     def _version_at(self, number: int) -> int:
         """The rule version in force for a lead that has passed milestone ``number``."""
@@ -366,6 +411,133 @@ class LogPartition:
         if rules is None:
             rules = self._built[version] = build(self.rule_sets[version], version)
         return rules
+
+    # -- leads that are one person ----------------------------------------------------------------
+
+    def _forward(self, target: bytes, record: Posting, offset: int) -> None:
+        """Nothing of the signpost changes: what is read again is sent again, and dropped where it arrives."""
+        self.counters.forwarded += 1
+        onward = Posting(
+            record.type,
+            record.time,
+            record.received,
+            self._hop,
+            offset * SENT_EACH,
+            record.digest,
+            record.id,
+            record.source,
+            record.properties,
+            record.sealed,
+        )
+        self.sends.append(Sent(target, encode_record(onward)))
+        if self._suspects:
+            self._clear_suspects()
+
+    def _link(self, message: Message, record: Linking) -> None:
+        key, offset = message.key, message.offset
+        if not key or not _is_lead_id(key):
+            self._undecodable(message, ValueError("the key is no lead id"))
+            return
+        lead = self._find(key)
+        if record.door:
+            highest = self.state.highest
+            if record.offset <= highest.get(record.door, -1):
+                self.counters.duplicates += 1
+                return
+            highest[record.door] = record.offset
+        if lead is None:
+            lead = self._create(key)
+        elif offset <= lead.fence:
+            self.counters.skipped += 1
+            return
+        wake = lead.wake
+        if lead.milestone < self.state.milestone:
+            self._pass_milestones(lead, key)
+        if lead.links is None:
+            lead.links = Links()
+        lead.fence = offset
+        self._place = offset * SENT_EACH
+        lead = self._heard(lead, lead.links, key, record)
+        self.dirty[key] = lead
+        self.linked.add(key)
+        if lead.wake != wake:
+            self._requeue(lead, key, wake)
+        if self._suspects:
+            self._clear_suspects()
+
+    def _heard(self, lead: Lead, links: Links, key: bytes, record: Linking) -> Lead:
+        """Do what the record says; returns what the lead is then."""
+        limits, version = self._rules.limits, self.state.version
+        out: list[Send] = []
+        refused = 0
+        if isinstance(record, Bind):
+            refused = hear(key, links, record.other, limits, version, out)
+        elif isinstance(record, Ask):
+            refused = decide(key, links, record.lead, record.members, limits, out)
+        elif isinstance(record, Answer):
+            if links.asked:
+                refused = answered(key, links, record, limits, version, out)
+                if links.moved:
+                    lead = self._move(lead, key, links)
+        elif links.moved:
+            out.append((links.moved, record))
+        else:
+            links.arriving.append((record.lead, record.version, record.state))
+            self._let_in(lead, key, links)
+        self.counters.refused += refused
+        for target, one in out:
+            self._send(target, one)
+        return lead
+
+    def _move(self, lead: Lead, key: bytes, links: Links) -> Lead:
+        """Send all that the lead was to what it has become part of; returns the signpost that is left."""
+        left = new_lead(lead.generation, lead.milestone)
+        left.fence, left.seq, left.links = lead.fence, lead.seq, links
+        if lead.since:
+            left.clock = lead.clock
+            fire(self._rules, lead, key, self._judged_at, self.outcomes)
+            self.outcomes.append(merged(self._rules, lead, key.decode(), links.moved.decode()))
+            left.seq = lead.seq
+            lead.links = None
+            self._send(links.moved, Merge(key, self.state.version, encode_lead(lead), 0, 0))
+        for one in links.arriving:
+            self._send(links.moved, Merge(*one, 0, 0))
+        links.arriving = []
+        self.leads[key] = left
+        self.counters.merged += 1
+        return left
+
+    def _let_in(self, lead: Lead, key: bytes, links: Links) -> None:
+        """Take in the leads that have come, unless they come from rules that are not in force here yet."""
+        version, rules = self.state.version, self._rules
+        waiting = [one for one in links.arriving if one[1] > version]
+        for _, since, state in links.arriving:
+            if since > version:
+                continue
+            other = decode_lead(state)
+            self._catch_up(other, since)
+            merge(rules, lead, other, ATTRIBUTES)
+            if other.touched in self.state.imports and not lead.touched:
+                lead.touched = other.touched
+        links.arriving = waiting
+        if lead.since and not lead.touched:
+            evaluate(rules, lead, key, self._judged_at, "merge", self.outcomes)
+
+    def _catch_up(self, lead: Lead, version: int) -> None:
+        """Take a lead that has come from another partition from those rules to the ones in force."""
+        if version < self.state.base_version:
+            adopt(self._rules, self._rules, lead, lead.judged)
+            return
+        for milestone in self.state.milestones:
+            if milestone.version > version:
+                before, rules = self._rule_set(version), self._rule_set(milestone.version)
+                adopt(before, rules, lead, max(milestone.clock - rules.model.grace, 0))
+                version = milestone.version
+
+    def _send(self, target: bytes, record: Linking) -> None:
+        sent = msgspec.structs.replace(record, door=self._hop, offset=self._place)
+        self.sends.append(Sent(target, encode_record(sent)))
+        self._place += 1
 
     # -- timers -------------------------------------------------------------------------------
 

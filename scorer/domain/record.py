@@ -1,20 +1,35 @@
-"""What a record of the lead log says: facts about leads, and control records about the log itself.
+"""What a record of the lead log says: facts about leads, who is who, and the log itself.
 
-The Kafka key of a fact is the lead id (UTF-8); control records have no key. The value is msgpack of
-one of the structs below: an array whose first element is the tag.
+The Kafka key of a fact, and of what says that two leads are one person, is the lead id (UTF-8); control
+records have no key. The value is msgpack of one of the structs below: an array whose first element is the
+tag.
+
+``door`` and ``offset`` are where a record comes from, so that the reader applies each once: its last hop.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 PROFILE_UPDATED = "profile.updated"
 """The one fact type that changes attributes; every other type is an activity."""
+PROFILE_LINKED = "profile.linked"
+"""An activity that, like a profile update, says that all identifiers in it are one person's."""
 
 NO_DOOR = 0
 """The door number of a record that came through no door partition (collector, re-driven dead letter)."""
+
+BINDS: Final = 1 << 30
+"""Added to a door's number: the source of the binds that intake makes of that door's records. A record may
+make a fact and several binds for one log partition, and each source counts its own."""
+BINDS_EACH: Final = 4
+"""The offset of a bind from a door: the record's, times this, plus which of its binds it is."""
+HOPS: Final = 1 << 31
+"""Added to a log partition's number: the source of what its score agent sends to the log."""
+SENT_EACH: Final = 1 << 12
+"""The offset of what a score agent sends: that of the record that made it, times this, plus a count."""
 
 
 class Fact(msgspec.Struct, array_like=True, tag_field="kind", tag=0, gc=False, frozen=True):
@@ -56,6 +71,45 @@ class Posting(msgspec.Struct, array_like=True, tag_field="kind", tag=0, gc=False
     source: str
     properties: msgspec.Raw
     sealed: bytes | None = None
+
+
+class Bind(msgspec.Struct, array_like=True, tag_field="kind", tag=6, gc=False, frozen=True):
+    """The lead of the key and ``other`` are one person."""
+
+    other: bytes
+    door: int
+    offset: int
+
+
+class Ask(msgspec.Struct, array_like=True, tag_field="kind", tag=7, gc=False, frozen=True):
+    """The lead ``lead`` asks the lead of the key, which is the better known, to become one with it."""
+
+    lead: bytes
+    members: list[bytes]
+    """``lead`` and all that has become one with it."""
+    door: int
+    offset: int
+
+
+class Answer(msgspec.Struct, array_like=True, tag_field="kind", tag=8, gc=False, frozen=True):
+    """What ``lead`` answers to the lead of the key, which has asked it or one that it has become one with."""
+
+    lead: bytes
+    accepted: bool
+    door: int
+    offset: int
+
+
+class Merge(msgspec.Struct, array_like=True, tag_field="kind", tag=9, gc=False, frozen=True):
+    """The lead of the key takes in all that ``lead`` was; what still arrives for that one is forwarded."""
+
+    lead: bytes
+    version: int
+    """The rules that ``state`` belongs to."""
+    state: bytes
+    """``encode_lead``."""
+    door: int
+    offset: int
 
 
 class Clock(msgspec.Struct, array_like=True, tag_field="kind", tag=1, gc=False, frozen=True):
@@ -103,8 +157,16 @@ class ImportEnd(msgspec.Struct, array_like=True, tag_field="kind", tag=5, gc=Fal
     number: int
 
 
-Posted = Posting | Clock | Doors | Rules | ImportBegin | ImportEnd
-Record = Fact | Clock | Doors | Rules | ImportBegin | ImportEnd
+Linking = Bind | Ask | Answer | Merge
+"""What makes two leads one. Only the first of them ever comes from outside of the score agents."""
+Posted = Posting | Linking | Clock | Doors | Rules | ImportBegin | ImportEnd
+Record = Fact | Linking | Clock | Doors | Rules | ImportBegin | ImportEnd
+
+
+def is_linking(value: bytes | None) -> bool:
+    """Whether an encoded record is one of ``Linking``: an array of less than 16, its tag one byte."""
+    return value is not None and len(value) > 1 and 0x90 <= value[0] <= 0x9F and 6 <= value[1] <= 9  # noqa: PLR2004
+
 
 decode_record = msgspec.msgpack.Decoder(Record).decode
 """bytes -> Record; raises ``msgspec.MsgspecError`` on anything else."""

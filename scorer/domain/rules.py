@@ -53,6 +53,9 @@ class RuleSet:
         self.plain_entry = self.plain_threshold or not (
             self.dwell or self.cooling or self.minimum or self.requirement
         )
+        identity = source.identity
+        self.limits = (identity.anonymous_ids, identity.emails, identity.user_ids, identity.lead_ids)
+        """How many ids of each kind one person may have, in the order of ``links.kind_of``."""
         self.rates = _rates(source)
         """Distinct decay rates per ms, the first of them 0."""
         self.rate_count = len(self.rates)

@@ -70,7 +70,7 @@ class Replay:
             for partition in sorted(batch.records):
                 machine = self._machines.get(partition)
                 if machine is None:
-                    machine = self._machines[partition] = Machine(self._cache)
+                    machine = self._machines[partition] = Machine(self._cache, partition, alone=batch.alone)
                 records = batch.records[partition]
                 try:
                     outcomes, dead = machine.feed(records, batch.skip.get(partition, ()))

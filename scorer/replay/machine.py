@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.partition import EngineFault, LogPartition
+from scorer.domain.record import is_linking
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.domain.timers import FOREVER, Timer
+from scorer.log_lines import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,19 +17,28 @@ if TYPE_CHECKING:
     from scorer.domain.outcomes import Outcome
     from scorer.domain.partition import Dead
     from scorer.domain.rules import RuleSet
-    from scorer.log_lines import Recorded
+
+
+Message = tuple[bytes | None, bytes | None]
+"""Key and value."""
 
 
 class Machine:
     """Does what the worker does with a partition: cuts, restores after a fault, sweeps, evicts."""
 
-    def __init__(self, cache: int) -> None:
-        """``cache``: leads kept decoded between two batches."""
+    def __init__(self, cache: int, number: int = 0, *, alone: bool = False) -> None:
+        """``cache``: leads kept decoded between two batches. ``number``: the partition's.
+
+        ``alone``: there is no log, so what the partition sends to it is applied at once.
+        """
         self._cache = cache
+        self._alone = alone
+        self._moved: set[bytes] = set()
+        self._number = number
         self._store: dict[bytes, bytes] = {}
         self._cut_state = encode_state(PartitionState())
         self._cut_rules: dict[int, bytes] = {}
-        self._partition = LogPartition(PartitionState(), {}, self._load)
+        self._partition = LogPartition(PartitionState(), {}, self._load, number=number)
         self.faults: list[int] = []
         """Offsets at which our own code failed."""
 
@@ -46,7 +57,8 @@ class Machine:
 
     @property
     def leads(self) -> int:
-        return len(self._store)
+        """Those that stand for themselves."""
+        return sum(1 for _ in self.scores())
 
     def feed(self, records: Sequence[Recorded], skip: Sequence[int]) -> tuple[list[Outcome], list[Dead]]:
         """Apply records; what they have brought about, in order.
@@ -57,12 +69,16 @@ class Machine:
         while True:
             self._partition.state.skip += skips
             try:
-                self._partition.apply(records)
+                if self._alone:
+                    self._apply_alone(records)
+                else:
+                    self._partition.apply(records)
                 break
             except EngineFault as fault:
                 self.faults.append(fault.offset)
                 skips.append(fault.offset)
                 self._restore()
+        self._partition.sends.clear()
         outcomes, dead = self._partition.outcomes, self._partition.dead
         self._partition.outcomes, self._partition.dead = [], []
         self._sweep()
@@ -71,10 +87,36 @@ class Machine:
         self._cut()
         return outcomes, dead
 
+    def _apply_alone(self, records: Sequence[Recorded]) -> None:
+        """Up to each record that may make others, and then those, as if the log had taken them at once."""
+        waiting: list[Message] = []
+        for record in records:
+            waiting.append((record.key, record.value))
+            if record.key in self._moved or is_linking(record.value):
+                self._apply_next(waiting)
+                waiting = []
+                self._follow()
+        self._apply_next(waiting)
+
+    def _follow(self) -> None:
+        partition = self._partition
+        while partition.sends:
+            sends, partition.sends = partition.sends, []
+            self._apply_next(sends)
+        self._moved |= {key for key in partition.linked if _has_moved(partition.get(key))}
+        partition.linked.clear()
+
+    def _apply_next(self, messages: Sequence[Message]) -> None:
+        """Offsets are counted here: what comes back is counted with the rest."""
+        first = self._partition.state.position
+        self._partition.apply([Recorded(first + place, *message) for place, message in enumerate(messages)])
+
     def scores(self) -> Iterator[tuple[str, Lead]]:
-        """Every lead by its id, in byte order of the ids."""
+        """Every lead by its id, in byte order of the ids; not those that are part of another by now."""
         for key in sorted(self._store):
-            yield key.decode(), decode_lead(self._store[key])
+            lead = decode_lead(self._store[key])
+            if lead.since:
+                yield key.decode(), lead
 
     def _load_timers(self, since: int) -> tuple[list[Timer], int]:
         wakes = ((decode_lead(encoded).wake, key) for key, encoded in self._store.items())
@@ -98,7 +140,7 @@ class Machine:
     def _restore(self) -> None:
         """Back to the last cut: after a fault the memory is undefined."""
         state, rules = decode_state(self._cut_state), dict(self._cut_rules)
-        self._partition = LogPartition(state, rules, self._load, self._load_timers)
+        self._partition = LogPartition(state, rules, self._load, self._load_timers, self._number)
 
     def _sweep(self) -> None:
         """Take every lead past rule changes and imports at once; the worker does it bit by bit."""
@@ -119,3 +161,7 @@ class Machine:
             self._store[key] = encode_lead(lead)
         partition.dirty = {}
         partition.leads.clear()
+
+
+def _has_moved(lead: Lead | None) -> bool:
+    return lead is not None and lead.links is not None and bool(lead.links.moved)

@@ -54,7 +54,9 @@ class BadLines:
 class Batch:
     """Some records of each partition, in log order, and those among them to pass over."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = False) -> None:
+        """``alone``: no log ever had them, so what their partition sends to the log comes back to it."""
+        self.alone = alone
         self.records: dict[int, list[Recorded]] = {}
         self.skip: dict[int, list[int]] = {}
 
@@ -152,7 +154,7 @@ class EventSource:
 
     def batches(self, lines: Iterable[bytes], read: Callable[[int], None], until: int = 0) -> Iterator[Batch]:
         """``until``: ms to which the clock moves after the last message."""
-        batch, size = Batch(), 0
+        batch, size = Batch(alone=True), 0
         for record in self._begin:
             self._append(batch, None, encode_record(record))
         for number, line in enumerate(lines, 1):
@@ -162,7 +164,7 @@ class EventSource:
             if number % BATCH == 0:
                 read(size)
                 yield batch
-                batch, size = Batch(), 0
+                batch, size = Batch(alone=True), 0
         read(size)
         self._move(batch, until)
         yield batch
@@ -174,7 +176,8 @@ class EventSource:
             self._bad.add(number, rejected.reason, rejected.detail)
             return
         self._move(batch, time)
-        self._append(batch, *accepted)
+        for key, value in accepted:
+            self._append(batch, key, value)
 
     def _move(self, batch: Batch, time: int) -> None:
         if time > self._now:

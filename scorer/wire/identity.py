@@ -81,6 +81,22 @@ class Identity:
                 return self._of_identifier(kind, value)
         raise Rejected(Reason.NO_LEAD, "no subject, and no user_id, email or anonymous_id in data")
 
+    def others(self, event: Event, lead: bytes) -> tuple[bytes, ...]:
+        """The ids of all identifiers in ``data`` that are not ``lead``; what is none names nobody."""
+        found: list[bytes] = []
+        data = event.data
+        for kind in KINDS:
+            value = data.get(kind)
+            if type(value) is not str or not value:
+                continue
+            try:
+                other = self._of_identifier(kind, value)
+            except Rejected:
+                continue
+            if other != lead:
+                found.append(other)
+        return tuple(found)
+
     def _hash(self, kind: str, value: str) -> bytes:
         inner = self._inner[kind].copy()
         inner.update(_normal(kind, value).encode())

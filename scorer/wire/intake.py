@@ -9,7 +9,16 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from scorer.domain.record import NO_DOOR, PROFILE_UPDATED, Fact, encode_record
+from scorer.domain.record import (
+    BINDS,
+    BINDS_EACH,
+    NO_DOOR,
+    PROFILE_LINKED,
+    PROFILE_UPDATED,
+    Bind,
+    Fact,
+    encode_record,
+)
 from scorer.wire.cloudevents import decode, shown
 from scorer.wire.dead_letters import Reason, Rejected
 from scorer.wire.identity import Identity
@@ -18,6 +27,8 @@ from scorer.wire.registry import Registry
 from scorer.wire.times import milliseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from scorer.wire.registry import Topic
 
 MAX_AHEAD_MS: Final = 5 * 60 * 1000
@@ -28,6 +39,8 @@ MAX_AGE_MS: Final = 400 * 24 * 3600 * 1000
 
 Accepted = tuple[bytes, bytes]
 """A record of the lead log: lead id, the Kafka key, and value. The partition is ``partition_of(lead, n)``."""
+LINKING: Final = frozenset({PROFILE_UPDATED, PROFILE_LINKED})
+"""Types of which every identifier counts: they say that all of them are one person's."""
 
 
 class Intake:
@@ -39,14 +52,16 @@ class Intake:
     def __init__(self, secret: str, max_log_bytes: int, registry: Registry | None = None) -> None:
         registry = registry or Registry.load()
         self._max_log_bytes = max_log_bytes
-        self._lead_id = Identity(secret).lead_id
+        identity = Identity(secret)
+        self._lead_id = identity.lead_id
+        self._others = identity.others
         self._flatten = Flattener()
         self._types = {topic.name: TypesOfDoor(topic) for topic in registry.doors}
 
     def __call__(
         self, topic: str, value: bytes | None, received: int, door: int = NO_DOOR, offset: int = -1
-    ) -> Accepted:
-        """The log record of one door record; raises ``Rejected`` and nothing else.
+    ) -> tuple[Accepted, ...]:
+        """The log records of one door record, the fact first; raises ``Rejected`` and nothing else.
 
         ``topic``: a door's name without prefix (another name is a ``KeyError``: the caller's mistake).
         ``received``: the record's append time, ms. ``door``, ``offset``: its coordinates.
@@ -60,6 +75,7 @@ class Intake:
             types.learn(kind)
         time = received if event.time is None else milliseconds(event.time)
         lead = self._lead_id(event)
+        others = self._others(event, lead) if kind in LINKING else ()
         properties = self._flatten(event.data, nulls=kind == PROFILE_UPDATED)
         if time > received + MAX_AHEAD_MS:
             raise Rejected(Reason.FUTURE, f"time: {time - received} ms after it was received")
@@ -82,7 +98,16 @@ class Intake:
         )
         if len(lead) + len(encoded) > self._max_log_bytes:
             raise Rejected(Reason.TOO_LARGE, f"{len(encoded)} bytes as a log record")
-        return lead, encoded
+        if not others:
+            return ((lead, encoded),)
+        return ((lead, encoded), *_binds(lead, others, door, offset))
+
+
+def _binds(lead: bytes, others: Iterable[bytes], door: int, offset: int) -> Iterator[Accepted]:
+    """For each of the other ids, on the partition that is its own: it is the same person as ``lead``."""
+    for number, other in enumerate(others):
+        source, place = (BINDS + door, offset * BINDS_EACH + number) if door else (NO_DOOR, -1)
+        yield other, encode_record(Bind(lead, source, place))
 
 
 class TypesOfDoor:

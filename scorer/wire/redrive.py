@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from scorer.domain.record import NO_DOOR, Clock, Doors, Fact, Rules, decode_record, encode_record
+from scorer.domain.record import NO_DOOR, Clock, Doors, Fact, Linking, Rules, decode_record, encode_record
 from scorer.wire.dead_letters import Origin, Place, Reason, Redriven, Rejected
 from scorer.wire.intake import Intake
 from scorer.wire.partitioner import partition_of
@@ -170,9 +170,9 @@ class Judge:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(f"no record of the lead log: {error}") from None
         partitions = self._partitions(LOG)
-        if isinstance(record, Fact):
+        if isinstance(record, Fact | Linking):
             if not lead or lead.startswith("\0"):
-                raise Refused("a fact without a lead id as its key")
+                raise Refused("it has no lead id as its key")
             bare = msgspec.structs.replace(record, door=NO_DOOR, offset=-1)
             key = lead.encode()
             return Again(LOG, partition_of(key, partitions), key, encode_record(bare))

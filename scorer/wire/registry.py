@@ -21,8 +21,10 @@ DEAD_LETTERS = "dead.letters.v1"
 QUALIFIED = "lead.qualified.v1"
 DISQUALIFIED = "lead.disqualified.v1"
 STAGE = "lead.stage.v1"
-OUTCOMES = (QUALIFIED, DISQUALIFIED, STAGE)
+MERGED = "lead.merged.v1"
+OUTCOMES = (QUALIFIED, DISQUALIFIED, STAGE, MERGED)
 SCORE = "lead.score.v1"
+IDENTITY = "lead.identity.v1"
 
 _ENVELOPE_BYTES = 1024
 """What Kafka adds to one record's key and value in a batch of its own, generously."""

@@ -3,10 +3,9 @@
 Each step is awaited and checked before the next begins:
 
 1. the cut, synchronous
-2. outcomes and dead letters acknowledged
+2. what is said acknowledged: outcomes, dead letters, records for the log, views of scores and of who is who
 3. changed leads and system keys in the changelog, the cut record last, acknowledged
-4. score views acknowledged
-5. the local store
+4. the local store
 
 A crash between any two leaves leads at or ahead of the newest cut record, never behind it, and each
 lead's fence then skips what it has applied already. Records are applied meanwhile. Whatever fails is
@@ -15,11 +14,12 @@ raised: the caller ends the process with it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from scorer.wire.registry import CHANGELOG, SCORE
+from scorer.wire.registry import CHANGELOG, IDENTITY, SCORE
 from scorer.worker.cut import epoch_headers
 from scorer.worker.outbox import Outbox
 from scorer.worker.ports import Kafka, Lane, Offload
@@ -62,14 +62,17 @@ async def checkpoint(
     began = clock()
     taken = partition.take()
     cut_seconds = clock() - began
-    views = kafka.lane(SCORE, number)
-    views.extend(taken.views)
-    views.push()
-    await outbox.flush()
+    views = [kafka.lane(SCORE, number)]
+    views[0].extend(taken.views)
+    if taken.identities:
+        views.append(kafka.lane(IDENTITY, number))
+        views[1].extend(taken.identities)
+    for view in views:
+        view.push()
+    await asyncio.gather(outbox.flush(), *(view.flush() for view in views))
     await confirm()
     records = [*taken.leads.items(), *taken.system]
     meta = await write(kafka.lane(CHANGELOG, number), number, partition.epoch, meta, records)
-    await views.flush()
     await offload(partial(partition.store.persist, records, taken.timers, meta))
     partition.settle(taken)
     size = sum(len(key) + len(value or b"") for key, value in records)

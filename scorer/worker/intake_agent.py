@@ -150,15 +150,16 @@ class IntakeOwner(Service):
             if received > latest:  # noqa: PLR1730 - min() is a call
                 received = latest
             try:
-                fact = intake(topic, record.value, received, number, record.offset)
+                taken = intake(topic, record.value, received, number, record.offset)
             except Rejected as rejected:
                 refused.append((record, *rejected.args))
             except Exception as error:  # noqa: BLE001 - one record must not stop a door
                 refused.append(letters.fault(door, record, error))
             else:
-                accepted[partition_of(fact[0], partitions)].append(fact)
-        for lane, facts in zip(self._log, accepted, strict=True):
-            lane.extend(facts)
+                for one in taken:
+                    accepted[partition_of(one[0], partitions)].append(one)
+        for lane, made in zip(self._log, accepted, strict=True):
+            lane.extend(made)
         if refused:
             letters.send(door, refused)
         for lane in self._lanes:

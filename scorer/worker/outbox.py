@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from scorer.domain.outcomes import Outcome
-from scorer.domain.partition import Dead
+from scorer.domain.partition import Dead, Sent
 from scorer.wire.dead_letters import Reason, dead_letter
+from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import DEAD_LETTERS, LOG
 from scorer.worker.ports import Kafka, Lane
 
@@ -15,14 +16,18 @@ from scorer.worker.ports import Kafka, Lane
 class Outbox:
     """Outcomes go to the partition of the same number, so those of a lead keep their order."""
 
-    def __init__(self, kafka: Kafka, number: int, dead_letter_partitions: int) -> None:
+    def __init__(self, kafka: Kafka, number: int, log_partitions: int, dead_letter_partitions: int) -> None:
         self._kafka = kafka
         self._number = number
         self._dead = kafka.lane(DEAD_LETTERS, number % dead_letter_partitions)
         self._lanes: dict[str, Lane] = {}
+        self._log: dict[int, Lane] = {}
+        self._log_partitions = log_partitions
 
-    def send(self, outcomes: Sequence[Outcome], dead: Sequence[Dead]) -> None:
+    def send(self, outcomes: Sequence[Outcome], dead: Sequence[Dead], sends: Sequence[Sent]) -> None:
         """Returns at once; what is sent may be sent again after a crash, the same to the byte."""
+        if sends:
+            self._send_on(sends)
         used = set()
         for outcome in outcomes:
             lane = self._lanes.get(outcome.topic)
@@ -46,6 +51,20 @@ class Outbox:
         if dead:
             self._dead.push()
 
+    def _send_on(self, sends: Sequence[Sent]) -> None:
+        """To the log, in the order in which they were made: each target counts what it has applied."""
+        used = set()
+        for sent in sends:
+            target = partition_of(sent.key, self._log_partitions)
+            lane = self._log.get(target)
+            if lane is None:
+                lane = self._log[target] = self._kafka.lane(LOG, target)
+            lane.append(sent.key, sent.value)
+            used.add(target)
+        for target in used:
+            self._log[target].push()
+
     async def flush(self) -> None:
         """Returns when everything sent before is acknowledged; raises what prevents it."""
-        await asyncio.gather(self._dead.flush(), *(lane.flush() for lane in self._lanes.values()))
+        lanes = [self._dead, *self._lanes.values(), *self._log.values()]
+        await asyncio.gather(*(lane.flush() for lane in lanes))

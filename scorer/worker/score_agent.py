@@ -41,6 +41,7 @@ class ScoreAgent:
         clock: Callable[[], float],
         offload: Offload,
         on_error: Callable[[BaseException], object],
+        log_partitions: int,
         dead_letter_partitions: int,
         from_log_start: bool = False,
         limits: Limits | None = None,
@@ -52,6 +53,7 @@ class ScoreAgent:
         self._clock = clock
         self._offload = offload
         self._background = Background(on_error)
+        self._log_partitions = log_partitions
         self._dead_letter_partitions = dead_letter_partitions
         self._from_log_start = from_log_start
         self._limits = limits or Limits()
@@ -78,7 +80,7 @@ class ScoreAgent:
         for number in wanted - set(self._owned):
             store, limits = Store(self._open_disk(number)), self._limits
             partition = ScorePartition(number, store, limits.cache_leads, limits.near_timers)
-            outbox = Outbox(self._kafka, number, self._dead_letter_partitions)
+            outbox = Outbox(self._kafka, number, self._log_partitions, self._dead_letter_partitions)
             self._owned[number] = Owned(partition, outbox)
         partitions = {number: owned.partition for number, owned in self._owned.items()}
         ours = await take_over(

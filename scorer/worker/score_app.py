@@ -106,6 +106,7 @@ class ScoreOwner(Service):
             clock=time.monotonic,
             offload=asyncio.to_thread,
             on_error=self.app.fatal,
+            log_partitions=counts[LOG],
             dead_letter_partitions=counts[DEAD_LETTERS],
             from_log_start=self._from_log_start,
             limits=self._limits,

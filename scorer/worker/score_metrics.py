@@ -17,6 +17,9 @@ _COUNTERS: dict[str, Counter] = {
     "leads_created": metrics.SCORE_LEADS_CREATED,
     "evicted_ids": metrics.SCORE_EVICTED_IDS,
     "machines": metrics.SCORE_MACHINES,
+    "forwarded": metrics.SCORE_FORWARDED,
+    "merged": metrics.SCORE_MERGED,
+    "refused": metrics.SCORE_LINKS_REFUSED,
 }
 
 

@@ -12,8 +12,9 @@ from struct import Struct
 from typing import NamedTuple
 
 from scorer.domain.lead import Lead, decode_lead, encode_lead
-from scorer.domain.outcomes import Outcome, score_view
-from scorer.domain.partition import Dead, LogPartition, Message
+from scorer.domain.links import Links
+from scorer.domain.outcomes import Outcome, identity_view, score_view
+from scorer.domain.partition import Dead, LogPartition, Message, Sent
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.domain.timers import Timer, page, queued_between
 from scorer.worker.cut import CUT, STAMP_BYTES, Cut, encode_cut, rules_key, stamp
@@ -29,8 +30,10 @@ class Taken(NamedTuple):
     milestone: int
     leads: dict[bytes, bytes]
     """Those changed since the cut before, with their stamps."""
-    views: list[tuple[bytes, bytes]]
-    """Lead id, score view."""
+    views: list[tuple[bytes, bytes | None]]
+    """Lead id, score view; None for a lead that has become part of another."""
+    identities: list[tuple[bytes, bytes]]
+    """Lead id, who it is."""
     system: list[tuple[bytes, bytes | None]]
     """System keys in the order in which they must be written: the cut record last."""
     timers: list[tuple[bool, int, bytes]]
@@ -51,7 +54,7 @@ class ScorePartition:
         """Between an assignment's restore and its revocation, and not being restored after a fault."""
         self.stopped = ""
         """Why the partition goes no further; empty: it does."""
-        self.machine = LogPartition(PartitionState(), {}, self._load)
+        self.machine = LogPartition(PartitionState(), {}, self._load, number=number)
         self._older: dict[bytes, Lead] = {}
         self._pending: dict[bytes, bytes] = {}
         self._pending_timers: list[tuple[bool, int, bytes]] = []
@@ -73,14 +76,14 @@ class ScorePartition:
         self._older, self._pending, self._pending_timers = {}, {}, []
         self._rules_stored, self._rules_dropped = set(rule_sets), set()
         self._milestone_stored, self._position_stored = state.milestone, -1
-        self.machine = LogPartition(state, rule_sets, self._load, self._load_timers)
+        self.machine = LogPartition(state, rule_sets, self._load, self._load_timers, self.number)
         self.stopped = ""
 
     def drop(self) -> None:
         """Forget what memory holds; the store stands at the last cut."""
         self.running = False
         self._older, self._pending, self._pending_timers = {}, {}, []
-        self.machine = LogPartition(PartitionState(), {}, self._load)
+        self.machine = LogPartition(PartitionState(), {}, self._load, number=self.number)
 
     def fault(self, offset: int) -> None:
         """Our own code failed at that record: ``begin`` again, and it will be passed over."""
@@ -138,15 +141,17 @@ class ScorePartition:
         state = self.machine.state
         return bool(self._faults) and not state.failing and state.position > max(self._faults)
 
-    def drain(self) -> tuple[list[Outcome], list[Dead]]:
+    def drain(self) -> tuple[list[Outcome], list[Dead], list[Sent]]:
         """What there is to send since the last call."""
         machine = self.machine
-        outcomes, dead = machine.outcomes, machine.dead
+        outcomes, dead, sends = machine.outcomes, machine.dead, machine.sends
         if outcomes:
             machine.outcomes = []
         if dead:
             machine.dead = []
-        return outcomes, dead
+        if sends:
+            machine.sends = []
+        return outcomes, dead, sends
 
     # -- sweeping ---------------------------------------------------------------------------------
 
@@ -207,22 +212,30 @@ class ScorePartition:
             for queued, due, key in changes
             if not queued or key not in dirty or dirty[key].wake == due  # else overtaken already
         ]
+        linked, machine.linked = machine.linked, set()
         state, rules = machine.state, machine.rules
         leads: dict[bytes, bytes] = {}
-        views: list[tuple[bytes, bytes]] = []
+        views: list[tuple[bytes, bytes | None]] = []
         milestone = state.milestone if state.version else -1
         # One walk for both: what a lead's bytes cost is bringing its state into the processor's cache.
         for key, lead in dirty.items():
             leads[key] = stamp(lead.wake, lead.fence) + encode_lead(lead)
             if lead.milestone == milestone:  # else its sums are the old rules'; it will be swept
-                views.append((key, score_view(rules, key.decode(), lead)))
+                if lead.since:
+                    views.append((key, score_view(rules, key.decode(), lead)))
+                elif lead.clock:  # it has become part of another, and was shown
+                    views.append((key, None))
+        identities = [
+            (key, identity_view(key.decode(), dirty[key], dirty[key].links or Links(), state.clock))
+            for key in sorted(linked)
+        ]
         self._pending, self._pending_timers = leads, timers
         # What is still to be passed over is this process's experience: another, perhaps mended, has its own.
         skip, state.skip = state.skip, []
         cut = Cut(self.epoch, state.position, self.log, encode_state(state))
         state.skip = skip
         system = [*self._rule_changes(), (CUT, encode_cut(cut))]
-        return Taken(state.position, state.milestone, self._pending, views, system, timers)
+        return Taken(state.position, state.milestone, self._pending, views, identities, system, timers)
 
     def _rule_changes(self) -> list[tuple[bytes, bytes | None]]:
         """Rule sets that the cut is the first to name, and those that even the cut before did not."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, QUALIFIED, SCORE
+from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, IDENTITY, LOG, OUTCOMES, SCORE
 from scorer.worker.supervise import CannotContinue
 
-FOLLOWERS: Final = (CHANGELOG, QUALIFIED, DISQUALIFIED, SCORE)
+FOLLOWERS: Final = (CHANGELOG, *OUTCOMES, SCORE, IDENTITY)
 """Have a partition for each of the lead log's."""
 NEEDED: Final = (LOG, DEAD_LETTERS, *FOLLOWERS)
 

@@ -59,7 +59,7 @@ def run(*records: Record | tuple[str, dict[str, str]]) -> LogPartition:
             }
             topic = next(door.name for door in REGISTRY.doors if door.type_matcher()(kind))
             messages.append(
-                Message(offset, *INTAKE(topic, json.dumps(event | {"data": data}).encode(), RECEIVED))
+                Message(offset, *INTAKE(topic, json.dumps(event | {"data": data}).encode(), RECEIVED)[0])
             )
         else:
             messages.append(Message(offset, None, encode_record(record)))

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from scorer.domain.lead import encode_lead
-from scorer.domain.partition import Dead, LogPartition
+from scorer.domain.partition import Dead, LogPartition, Sent
 from scorer.domain.state import PartitionState, encode_state
 from scorer.wire.registry import LOG
 from scorer.worker.cut import stamp
@@ -35,13 +35,15 @@ class CarefulPass:
     def __init__(self, cluster: Cluster, number: int) -> None:
         self._cluster = cluster
         self._number = number
-        self._machine = LogPartition(PartitionState(), {}, lambda _: None)
+        self._machine = LogPartition(PartitionState(), {}, lambda _: None, number=number)
         self.states = [encode_state(self._machine.state)]
         """Position -> the partition's state."""
         self.past: dict[bytes, Past] = {}
         self.told: dict[bytes, list[tuple[str, bytes]]] = {}
         """Lead -> its outcomes (topic, value) in their order."""
         self.said: set[tuple[str, bytes]] = set()
+        self.sent: set[Sent] = set()
+        """Records for the lead log."""
         self.dead: dict[int, Dead] = {}
         self.by_time = 0
         """Outcomes that time alone brought about."""
@@ -86,5 +88,6 @@ class CarefulPass:
             past.places[stamp(lead.wake, lead.fence) + encode_lead(lead)] = len(past.positions)
             past.positions.append(position)
             past.told.append(len(self.told.get(key, ())))
-        machine.dirty, machine.outcomes, machine.dead = {}, [], []
+        self.sent.update(machine.sends)
+        machine.dirty, machine.outcomes, machine.dead, machine.sends = {}, [], [], []
         machine.timers.changes = []

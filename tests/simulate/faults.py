@@ -10,8 +10,7 @@ from faust.types import TP
 
 from scorer.wire.registry import CHANGELOG, LOG
 from tests.simulate.group import SESSION
-from tests.simulate.intake_life import LOG_PARTITIONS
-from tests.simulate.score_life import ScoreLife
+from tests.simulate.score_life import LOG_PARTITIONS, ScoreLife
 
 if TYPE_CHECKING:
     from tests.simulate.world import Machine, World

@@ -19,12 +19,11 @@ from scorer.worker.door_clock import DoorClock, broker_time
 from scorer.worker.intake_agent import IntakeOwner
 from tests.simulate.broker import Writer
 from tests.simulate.life import Life
-from tests.simulate.score_life import DEAD_LETTER_PARTITIONS
+from tests.simulate.score_life import DEAD_LETTER_PARTITIONS, LOG_PARTITIONS
 
 if TYPE_CHECKING:
     from tests.simulate.world import World
 
-LOG_PARTITIONS = 2
 SLOW_ANSWERS = 0.05
 """Share of the answers about the doors' ends that come late: the slowest of several brokers is waited for."""
 

@@ -13,7 +13,7 @@ from unittest import mock
 from scorer.domain import partition as engine
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.outcomes import Outcome
-from scorer.domain.partition import Dead, LogPartition
+from scorer.domain.partition import Dead, LogPartition, Sent
 from scorer.domain.state import decode_state
 from scorer.domain.timers import FOREVER, Timer, Timers, page
 from scorer.worker import (
@@ -85,10 +85,10 @@ def outcomes_after_changelog() -> Iterator[None]:
 
         def __init__(self, *rest: Any) -> None:
             super().__init__(*rest)
-            self.held: list[tuple[Sequence[Outcome], Sequence[Dead]]] = []
+            self.held: list[tuple[Sequence[Outcome], Sequence[Dead], Sequence[Sent]]] = []
 
-        def send(self, outcomes: Sequence[Outcome], dead: Sequence[Dead]) -> None:
-            self.held.append((outcomes, dead))
+        def send(self, outcomes: Sequence[Outcome], dead: Sequence[Dead], sends: Sequence[Sent]) -> None:
+            self.held.append((outcomes, dead, sends))
 
         async def release(self) -> None:
             held, self.held = self.held, []
@@ -112,10 +112,10 @@ def cut_before_outcomes_are_drained() -> Iterator[None]:
     """Outcomes wait for a later chunk: a cut in between is ahead of what has been said."""
     real = score_partition.ScorePartition.drain
 
-    def drain(self: Any) -> tuple[list[Outcome], list[Dead]]:
-        late = self.__dict__.setdefault("late", [([], []), ([], [])])
+    def drain(self: Any) -> tuple[list[Outcome], list[Dead], list[Sent]]:
+        late = self.__dict__.setdefault("late", [([], [], []), ([], [], [])])
         late.append(real(self))
-        return cast("tuple[list[Outcome], list[Dead]]", late.pop(0))
+        return cast("tuple[list[Outcome], list[Dead], list[Sent]]", late.pop(0))
 
     with _patched(score_partition.ScorePartition, "drain", drain):
         yield

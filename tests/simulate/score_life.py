@@ -16,6 +16,7 @@ from tests.worker.score_process import Disks
 if TYPE_CHECKING:
     from tests.simulate.world import World
 
+LOG_PARTITIONS = 2
 DEAD_LETTER_PARTITIONS = 2
 
 store.BULK = 20  # type: ignore[misc] - restores are short here, and some are to be long ones
@@ -44,6 +45,7 @@ class ScoreLife(Life):
             clock=lambda: self.loop.time() + self.born,
             offload=self._offload,
             on_error=self.fatal,
+            log_partitions=LOG_PARTITIONS,
             dead_letter_partitions=DEAD_LETTER_PARTITIONS,
             limits=Limits(
                 cache_leads=rng.choice((1, 4, 1_000)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,14 +24,20 @@ from scorer.domain.model import (
     Threshold,
 )
 from scorer.domain.outcomes import instant
+from scorer.wire.cloudevents import Event
 from scorer.wire.dead_letters import Reason
+from scorer.wire.identity import Identity
 
 BEGAN = 1_800_000_000_000
 """The brokers' time (ms) when the simulation begins."""
-EMAIL, PAGE = "activity.email.v1", "activity.page.v1"
-DOOR_TOPICS = (EMAIL, PAGE)
+EMAIL, PAGE, PROFILE = "activity.email.v1", "activity.page.v1", "lead.profile.v1"
+DOOR_TOPICS = (EMAIL, PAGE, PROFILE)
 RECORDS, LEADS = 300, 10
 """At least."""
+SECRET = "secret"
+BEST = ("subject", "user_id", "email", "anonymous_id")
+"""By which of several identifiers a record's lead is found."""
+NOBODY = (("subject", "lead-0"),)
 
 ANYTHING = Matcher(("email.opened", "email.clicked", "page.viewed", "page.downloaded"))
 
@@ -68,7 +75,22 @@ KINDS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("page.downloaded", {"kind": "ebook"}),
         ("page.downloaded", {"kind": "report"}),
     ),
+    PROFILE: (("profile.linked", {}),),
 }
+ORDER_MATTERS = "viewed"
+"""The award whose first grant is another than its later ones: found out late who is who, it is another."""
+IDENTITY = Identity(SECRET)
+
+
+class Somebody(NamedTuple):
+    """Identifiers of one person: fields of ``data``, or ``subject``."""
+
+    identifiers: tuple[tuple[str, str], ...]
+
+    @property
+    def leads(self) -> list[str]:
+        """The ids of the leads that these are, as long as nobody knows better."""
+        return [lead_of(*one) for one in self.identifiers]
 
 
 class Fact(NamedTuple):
@@ -97,11 +119,12 @@ class Story(NamedTuple):
     sent: list[Sent]
     """In the order of time."""
     ends: float
+    people: list[Somebody]
 
 
 def tell(rng: random.Random) -> Story:
     """Bursts of records with gaps in between."""
-    names = [f"lead-{n}" for n in range(rng.randrange(LEADS, LEADS + 4))]
+    people = [_somebody(rng, n) for n in range(rng.randrange(LEADS, LEADS + 4))]
     count = rng.randrange(RECORDS, RECORDS + 30)
     gaps = {rng.randrange(20, count - 20) for _ in range(rng.randrange(2, 5))}
     speed = rng.uniform(0.07, 0.15)
@@ -109,14 +132,31 @@ def tell(rng: random.Random) -> Story:
     sent: list[Sent] = []
     for number in range(count):
         at += rng.uniform(8.0, 17.0) if number in gaps else rng.expovariate(1) * speed
-        sent.append(_record(rng, number, at, names, sent))
-    return Story(sent, at)
+        sent.append(_record(rng, number, at, people, sent))
+    return Story(sent, at, people)
 
 
-def _record(rng: random.Random, number: int, at: float, names: list[str], sent: list[Sent]) -> Sent:
-    door = rng.choice(DOOR_TOPICS)
+def _somebody(rng: random.Random, number: int) -> Somebody:
+    """Most have one name that publishers agree on; some have several, and others find out which."""
+    if rng.random() < 0.6:
+        return Somebody((("subject", f"lead-{number}"),))
+    names = [("anonymous_id", f"v-{number}"), ("anonymous_id", f"w-{number}"), ("email", f"p{number}@x.org")]
+    names += [("user_id", f"u-{number}"), ("subject", f"lead-{number}")]
+    return Somebody(tuple(rng.sample(names, rng.randrange(2, 5))))
+
+
+def lead_of(field: str, value: str) -> str:
+    """The id of the lead that an identifier is."""
+    if field == "subject":
+        return value
+    event = Event("1.0", "e", "/", "t", {field: value})
+    return IDENTITY.lead_id(event).decode()
+
+
+def _record(rng: random.Random, number: int, at: float, people: list[Somebody], sent: list[Sent]) -> Sent:
+    door = rng.choice((EMAIL, PAGE, EMAIL, PAGE, EMAIL, PAGE, EMAIL, PAGE, PROFILE))
     # The first records are about one lead each, so that all of them occur.
-    first = number < len(names)
+    first = number < len(people)
     chance = 1.0 if first else rng.random()
     if chance < 0.05:
         return rng.choice(sent)._replace(at=at, fact=None)
@@ -125,22 +165,30 @@ def _record(rng: random.Random, number: int, at: float, names: list[str], sent: 
     now = BEGAN + int(at * 1000)
     time = now - int(rng.uniform(0.0, 20_000.0) if chance < 0.16 else rng.uniform(0.0, 300.0))
     kind, properties = rng.choice(KINDS[door])
-    lead = names[number if first else min(int(rng.expovariate(3) * len(names)), len(names) - 1)]
-    return Sent(
-        at, door, _event(number, lead, kind, time, properties), Fact(lead, kind, time, properties), None
-    )
+    who = people[number if first else min(int(rng.expovariate(3) * len(people)), len(people) - 1)]
+    names = who.identifiers
+    named = [rng.choice(names)]
+    if door == PROFILE:
+        named += [one for one in names if one[0] != named[0][0]][:1]  # a field holds one of them
+    event = _event(number, named, kind, time, properties)
+    best = min(named, key=lambda one: BEST.index(one[0]))
+    return Sent(at, door, event, Fact(lead_of(*best), kind, time, properties), None)
 
 
-def _event(number: int, lead: str, kind: str, time: int, properties: dict[str, Any]) -> bytes:
+def _event(
+    number: int, named: Sequence[tuple[str, str]], kind: str, time: int, properties: dict[str, Any]
+) -> bytes:
+    given = dict(named)
+    subject = {"subject": given.pop("subject")} if "subject" in given else {}
     return msgspec.json.encode(
         {
             "specversion": "1.0",
             "id": f"e{number}",
             "source": "/simulated",
             "type": kind,
-            "subject": lead,
+            **subject,
             "time": instant(time),
-            "data": properties,
+            "data": properties | given,
         }
     )
 
@@ -154,9 +202,9 @@ def _bad(rng: random.Random, number: int, at: float, door: str) -> tuple[bytes |
         case 1:
             return b"{" + str(number).encode(), None, Reason.NOT_JSON
         case 2:
-            return _event(number, "lead-0", "no.such", now, {}), None, Reason.UNKNOWN_TYPE
+            return _event(number, NOBODY, "no.such", now, {}), None, Reason.UNKNOWN_TYPE
         case 3:
-            return _event(number, "lead-0", kind, now - 401 * 86_400_000, {}), None, Reason.TOO_OLD
+            return _event(number, NOBODY, kind, now - 401 * 86_400_000, {}), None, Reason.TOO_OLD
         case _:
             ahead = rng.randrange(700_000, 4_000_000)  # too far even when it is sent again
-            return _event(number, "lead-0", kind, now + ahead, {}), None, Reason.FUTURE
+            return _event(number, NOBODY, kind, now + ahead, {}), None, Reason.FUTURE

@@ -19,11 +19,11 @@ from tests.simulate.careful import CarefulPass
 from tests.simulate.checks import Told, ViolationError, check_end, check_restored
 from tests.simulate.doors import SimulatedDoors
 from tests.simulate.group import Group
-from tests.simulate.intake_life import LOG_PARTITIONS, IntakeLife
+from tests.simulate.intake_life import IntakeLife
 from tests.simulate.life import Life
 from tests.simulate.loop import StuckError, VirtualLoop, virtual_time
-from tests.simulate.score_life import ScoreLife
-from tests.simulate.story import BEGAN, DOOR_TOPICS, MODEL, REPRICED, tell
+from tests.simulate.score_life import LOG_PARTITIONS, ScoreLife
+from tests.simulate.story import BEGAN, DOOR_TOPICS, MODEL, REPRICED, SECRET, tell
 from tests.worker.fake_kafka import Cluster
 from tests.worker.score_process import Disks
 
@@ -101,7 +101,7 @@ class World:
         self.jumped = False
         self.calm = False
         self.cluster = Cluster(time=self.brokers_time)
-        self.intake = Intake("secret", REGISTRY.max_log_bytes, REGISTRY)
+        self.intake = Intake(SECRET, REGISTRY.max_log_bytes, REGISTRY)
         self.story = tell(rng)
         self.repriced = False
         self.doors = SimulatedDoors(self.cluster, rng, loop.time)

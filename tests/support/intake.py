@@ -21,7 +21,7 @@ from scorer import rules_apply
 from scorer.broker import Broker, Range
 from scorer.domain import clock
 from scorer.domain.model import Model, encode_model
-from scorer.domain.record import Clock, Doors, Fact, decode_record
+from scorer.domain.record import HOPS, Clock, Doors, Fact, decode_record
 from scorer.settings import Settings
 from scorer.wire.dead_letters import Origin, origin
 from scorer.wire.registry import DEAD_LETTERS, LOG, Registry
@@ -337,7 +337,7 @@ def examine(log: Iterable[Written]) -> Findings:
                     now = max(now, min(told[number] for number in doors))
                 else:
                     found.held_back += 1
-            elif isinstance(record, Fact):
+            elif isinstance(record, Fact) and record.door < HOPS:  # else forwarded, whenever that was
                 found.facts += 1
                 offsets = seen.setdefault(record.door, set())
                 if record.offset in offsets:

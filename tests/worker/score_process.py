@@ -65,6 +65,7 @@ class Process:
             clock=lambda: self.now,
             offload=in_place,
             on_error=self.failures.append,
+            log_partitions=4,
             dead_letter_partitions=4,
             from_log_start=from_log_start,
             limits=limits or Limits(cache_leads=5),

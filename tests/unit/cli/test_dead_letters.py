@@ -267,8 +267,8 @@ def test_a_fact_goes_to_its_lead_without_coordinates(door: int) -> None:
     [
         (b"garbage", b"lead-1", "no record of the lead log"),
         (None, b"lead-1", "no record of the lead log"),
-        (encode_record(fact()), None, "without a lead id"),
-        (encode_record(fact()), b"\0cut", "without a lead id"),
+        (encode_record(fact()), None, "no lead id"),
+        (encode_record(fact()), b"\0cut", "no lead id"),
         (encode_record(fact()), b"\xff", "no record"),
         (encode_record(Clock(b"")), None, "later ones have said more"),
         (encode_record(ImportBegin(2**32)), None, "scorer import"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scorer.domain.lead import Lead, decode_lead, encode_lead, new_lead, stored
+from scorer.domain.links import Links, stored_links
 
 FULL = Lead(
     1,
@@ -35,12 +36,21 @@ FULL = Lead(
     15,
     {b"mail": 400},
     [(b"mail", b"link", 500, {"link": "/a"})],
+    Links(
+        b"u_1",
+        [b"a_1", b"e_1"],
+        b"u_2",
+        [(b"a_2", [b"a_2", b"a_3"]), (b"e_2", None)],
+        {b"u_3": 4},
+        [(b"a_4", 5, b"state")],
+    ),
 )
 
 
 def test_every_field_of_a_lead_is_stored_and_loaded() -> None:
     loaded = decode_lead(encode_lead(FULL))
-    for name in Lead.__slots__:
+    assert stored_links(loaded.links) == stored_links(FULL.links)
+    for name in set(Lead.__slots__) - {"links"}:
         assert getattr(loaded, name) == getattr(FULL, name), name
     assert len(stored(FULL)) == len(Lead.__slots__)
 

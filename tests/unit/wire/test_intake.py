@@ -37,7 +37,7 @@ def message(data: dict[str, Any] | None = None, **attributes: Any) -> bytes:
 
 
 def fact(intake: Intake, value: bytes, topic: str = EMAIL) -> Fact:
-    record = decode_record(intake(topic, value, NOON, 3, 99)[1])
+    record = decode_record(intake(topic, value, NOON, 3, 99)[0][1])
     assert isinstance(record, Fact)
     return record
 
@@ -50,7 +50,7 @@ def rejection(intake: Intake, value: bytes | None, topic: str = EMAIL) -> Reject
 
 def test_an_accepted_event_becomes_a_fact_with_its_coordinates(intake: Intake) -> None:
     value = message({"kind": "sales", "n": 1}, time="2026-11-01T11:00:00.25+01:00")
-    accepted = intake(EMAIL, value, NOON, 3, 99)
+    (accepted,) = intake(EMAIL, value, NOON, 3, 99)
     assert accepted[0] == b"lead-17"
     assert decode_record(accepted[1]) == Fact(
         type="email.opened",
@@ -67,7 +67,7 @@ def test_an_accepted_event_becomes_a_fact_with_its_coordinates(intake: Intake) -
 
 
 def test_without_coordinates_a_fact_says_so(intake: Intake) -> None:
-    record = decode_record(intake(EMAIL, message(), NOON)[1])
+    record = decode_record(intake(EMAIL, message(), NOON)[0][1])
     assert isinstance(record, Fact)
     assert (record.door, record.offset) == (NO_DOOR, -1)
 
@@ -146,7 +146,7 @@ def test_numbers_and_booleans_keep_their_kind(intake: Intake) -> None:
 def test_what_identifies_a_person_never_reaches_the_log(intake: Intake, name: str, value: Any) -> None:
     data = {"kept": 1, name: value, "a": {"b": {name: value, "kept": 2}}}
     for topic, kind in ((EMAIL, "email.opened"), ("lead.profile.v1", "profile.updated")):
-        accepted = intake(topic, message(data, type=kind), NOON)
+        accepted = intake(topic, message(data, type=kind), NOON)[0]
         assert b"secret" not in accepted[1]
         record = decode_record(accepted[1])
         assert isinstance(record, Fact)
@@ -185,7 +185,7 @@ def test_many_different_names_do_not_stay_in_memory() -> None:
 def test_a_record_too_large_for_the_log_is_rejected_at_the_byte() -> None:
     value = message({"text": "x" * 1000})
     accepted = Intake("secret", 10_000, REGISTRY)(EMAIL, value, NOON)
-    size = sum(map(len, accepted))
+    size = sum(map(len, accepted[0]))
     assert Intake("secret", size, REGISTRY)(EMAIL, value, NOON) == accepted
     assert rejection(Intake("secret", size - 1, REGISTRY), value).reason is Reason.TOO_LARGE
 
