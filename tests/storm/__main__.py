@@ -86,7 +86,8 @@ def main() -> int:
     )
     parser.add_argument("--runs", type=int, default=1, help="of the whole matrix")
     parser.add_argument("--events", type=int, default=500_000, help="at least, per run")
-    parser.add_argument("--leads", type=int, default=50_000)
+    parser.add_argument("--leads", type=int, default=50_000, help="people")
+    parser.add_argument("--identifiers", type=int, default=3, help="of a person, at most (to 6)")
     parser.add_argument("--rate", type=int, default=4_000, help="events a second")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--faults", nargs="*", help=f"only these kinds: {', '.join(KINDS)}")
@@ -141,6 +142,7 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
                 [
                     *(sys.executable, "-m", "tests.storm.publisher", settings.bootstrap, PREFIX),
                     *("--seed", str(seed), "--leads", str(given.leads), "--rate", str(given.rate)),
+                    *("--identifiers", str(given.identifiers)),
                 ],
                 cwd=ROOT,
             )
@@ -281,7 +283,12 @@ def show(result: Result) -> None:
         f" {found.outcomes:,} outcomes ({found.by_time:,} by time alone, {found.duplicates:,} said twice)"
     )
     tell(
-        f"lost {found.lost}, double-counted {found.double_counted}, outcomes missing {found.missing},"
+        f"{found.people:,} people, {found.merged:,} leads became part of another,"
+        f" {found.forwarded:,} facts forwarded"
+    )
+    tell(
+        f"people taken for others {found.mismatched}, lost {found.lost},"
+        f" double-counted {found.double_counted}, outcomes missing {found.missing},"
         f" invented {found.invented}, dead letters wrong {found.wrong_letters},"
         f" clocks wrong {found.wrong_clocks}; longest pause after a kill {result.pause:.1f} s (bar {BAR:.0f})"
     )
@@ -295,6 +302,7 @@ def sum_up(results: list[Result]) -> None:
     report("storm_lost", sum(result.findings.lost for result in results), "records and leads")
     report("storm_double_counted", sum(result.findings.double_counted for result in results), "leads")
     report("storm_missing_outcomes", sum(result.findings.missing for result in results), "outcomes")
+    report("identity_mismatches", sum(result.findings.mismatched for result in results), "people")
     report("storm_longest_pause_s", round(max(result.pause for result in results), 1), "s")
 
 

@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("prefix")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--leads", type=int, required=True)
+    parser.add_argument("--identifiers", type=int, required=True, help="of a person, at most")
     parser.add_argument("--rate", type=int, required=True, help="records a second")
     given = parser.parse_args()
     if tie := tied_to(os.getppid()):
@@ -55,7 +56,7 @@ def publish(given: argparse.Namespace, stop: Event) -> None:
         if error is not None:
             failures.append(error)
 
-    records = story(given.seed, given.leads, lambda: time.time_ns() // 1_000_000)
+    records = story(given.seed, given.leads, lambda: time.time_ns() // 1_000_000, given.identifiers)
     began = time.monotonic()
     sent = 0
     while not stop.is_set() and not failures:
