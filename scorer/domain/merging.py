@@ -7,6 +7,7 @@ stood (the stage that says most about the person).
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final, cast
 
 from scorer.domain.conditions import SHORT_NAME
@@ -114,34 +115,21 @@ def _united(rules: RuleSet, award: Grant, mine: bytes, its: bytes) -> tuple[byte
         both = (mine + b"".join(new))[: rules.model.objects * SHORT_NAME]
         return both, len(new) / len(names) if names else 1.0
     if isinstance(limit, PerPeriod):
-        return _united_counts(mine, its, limit.times)
-    return _united_points(mine, its, cast("PointsPerPeriod", limit).points)
+        return _united_periods(PERIOD, mine, its, limit.times)
+    return _united_periods(SPENT_IN_PERIOD, mine, its, cast("PointsPerPeriod", limit).points)
 
 
-def _united_counts(mine: bytes, its: bytes, times: int) -> tuple[bytes, float]:
-    counts = dict(PERIOD.iter_unpack(mine))
-    made = left = 0
-    for period, count in PERIOD.iter_unpack(its):
-        before = counts.get(period, 0)
-        counts[period] = min(before + count, max(times, before))
-        made += count
-        left += counts[period] - before
-    kept = sorted(counts.items())[-PERIODS_KEPT:]
-    packed = b"".join(PERIOD.pack(period, count) for period, count in kept)
-    return packed, left / made if made else 1.0
-
-
-def _united_points(mine: bytes, its: bytes, points: float) -> tuple[bytes, float]:
-    spent = dict(SPENT_IN_PERIOD.iter_unpack(mine))
+def _united_periods(packing: Struct, mine: bytes, its: bytes, most: float) -> tuple[bytes, float]:
+    """``most``: of grants, or of points, in one period."""
+    used: dict[int, float] = dict(packing.iter_unpack(mine))
     made = left = 0.0
-    for period, more in SPENT_IN_PERIOD.iter_unpack(its):
-        before = spent.get(period, 0.0)
-        spent[period] = min(before + more, max(points, before))
+    for period, more in packing.iter_unpack(its):
+        before = used.get(period, 0)
+        used[period] = min(before + more, max(most, before))
         made += more
-        left += spent[period] - before
-    kept = sorted(spent.items())[-PERIODS_KEPT:]
-    packed = b"".join(SPENT_IN_PERIOD.pack(period, one) for period, one in kept)
-    return packed, left / made if made else 1.0
+        left += used[period] - before
+    kept = sorted(used.items())[-PERIODS_KEPT:]
+    return b"".join(packing.pack(period, one) for period, one in kept), left / made if made else 1.0
 
 
 def _later(award: Grant, lead: Lead, other: Lead) -> Lead:

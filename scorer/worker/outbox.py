@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from scorer.domain.joining import Sent
 from scorer.domain.outcomes import Outcome
-from scorer.domain.partition import Dead, Sent
+from scorer.domain.partition import Dead
 from scorer.wire.dead_letters import Reason, dead_letter
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import DEAD_LETTERS, LOG

@@ -5,7 +5,8 @@ from __future__ import annotations
 from prometheus_client import Counter
 
 from scorer import metrics
-from scorer.domain.partition import Counters, LogPartition
+from scorer.domain.partition import LogPartition
+from scorer.domain.population import Counters
 
 _COUNTERS: dict[str, Counter] = {
     "records": metrics.SCORE_RECORDS,

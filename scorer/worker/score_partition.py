@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import NamedTuple
 
+from scorer.domain.joining import Sent
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.links import Links
 from scorer.domain.outcomes import Outcome, identity_view, score_view
-from scorer.domain.partition import Dead, LogPartition, Message, Sent
+from scorer.domain.partition import Dead, LogPartition, Message
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.domain.timers import Timer, page, queued_between
 from scorer.worker.cut import CUT, STAMP_BYTES, Cut, encode_cut, rules_key, stamp

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from scorer.domain.joining import Sent
 from scorer.domain.lead import encode_lead
-from scorer.domain.partition import Dead, LogPartition, Sent
+from scorer.domain.partition import Dead, LogPartition
 from scorer.domain.state import PartitionState, encode_state
 from scorer.wire.registry import LOG
 from scorer.worker.cut import stamp

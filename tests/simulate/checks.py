@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from scorer.domain.joining import Sent
 from scorer.domain.lead import decode_lead
 from scorer.domain.ledger import ledger
-from scorer.domain.partition import LogPartition, Sent
+from scorer.domain.partition import LogPartition
 from scorer.domain.record import HOPS, Fact, Linking, Merge, decode_record
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.wire.dead_letters import origin

@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, cast
 from unittest import mock
 
-from scorer.domain import partition as engine
+from scorer.domain import population as engine
+from scorer.domain.joining import Sent
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.outcomes import Outcome
-from scorer.domain.partition import Dead, LogPartition, Sent
+from scorer.domain.partition import Dead, LogPartition
 from scorer.domain.state import decode_state
 from scorer.domain.timers import FOREVER, Timer, Timers, page
 from scorer.worker import (
@@ -221,6 +222,63 @@ def beginning_forgotten() -> Iterator[None]:
         yield
 
 
+# -- leads that are one person --------------------------------------------------------------------
+
+
+@contextmanager
+def merged_twice() -> Iterator[None]:
+    """What a score agent sends again after a crash is taken for new."""
+    real = LogPartition._link
+
+    def link(self: LogPartition, message: Any, record: Any) -> None:
+        if LIFE.get() is not None:
+            self.state.highest.pop(record.door, None)
+        real(self, message, record)
+
+    with _patched(LogPartition, "_link", link):
+        yield
+
+
+@contextmanager
+def log_after_changelog() -> Iterator[None]:
+    """The changelog says that a lead has moved before the log has its state."""
+
+    class Late(outbox.Outbox):
+        def __init__(self, *rest: Any) -> None:
+            super().__init__(*rest)
+            self.held: list[Sent] = []
+
+        def _send_on(self, sends: Sequence[Sent]) -> None:
+            self.held += sends
+
+        async def release(self) -> None:
+            held, self.held = self.held, []
+            super()._send_on(held)
+
+    real = score_agent.checkpoint
+
+    async def checkpoint_(partition: Any, box: Any, *rest: Any, **more: Any) -> Any:
+        done = await real(partition, box, *rest, **more)
+        await box.release()
+        return done
+
+    with _patched(score_agent, "Outbox", Late), _patched(score_agent, "checkpoint", checkpoint_):
+        yield
+
+
+@contextmanager
+def signpost_not_marked_dirty() -> Iterator[None]:
+    real = LogPartition._link
+
+    def link(self: LogPartition, message: Any, record: Any) -> None:
+        real(self, message, record)
+        if LIFE.get() is not None and self.counters.merged % 3 == 1:
+            self.dirty.pop(message.key, None)
+
+    with _patched(LogPartition, "_link", link):
+        yield
+
+
 # -- taking over ----------------------------------------------------------------------------------
 
 
@@ -367,6 +425,9 @@ BUGS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         later_timers_dropped,
         coordinates_forgotten,
         beginning_forgotten,
+        merged_twice,
+        log_after_changelog,
+        signpost_not_marked_dirty,
         commit_before_append,
         clock_without_a_margin,
         old_answer_taken_for_a_loss,

@@ -477,8 +477,8 @@ async def test_a_failing_sweep_stops_the_partition(monkeypatch: pytest.MonkeyPat
     def evaluate(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("scorer.domain.partition.evaluate", evaluate)
-    monkeypatch.setattr("scorer.domain.partition.adopt", evaluate)
+    monkeypatch.setattr("scorer.domain.population.evaluate", evaluate)
+    monkeypatch.setattr("scorer.domain.population.adopt", evaluate)
     process.agent.partitions[0].machine.leads = {}
     process.sweep()
     assert any("idle lead" in problem for problem in process.agent.problems())

@@ -1,0 +1,161 @@
+"""Leads that are found to be one person, whatever partitions they are in: see ``scorer.domain.links``.
+
+What one partition has to say to another goes through the log, like everything else that changes a lead. It
+carries where it comes from (``record.HOPS``), so that what is sent again after a crash changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from scorer.domain.engine import ATTRIBUTES, adopt, evaluate, fire
+from scorer.domain.lead import Lead, decode_lead, encode_lead, new_lead
+from scorer.domain.links import Links, Send, answered, decide, hear
+from scorer.domain.merging import merge
+from scorer.domain.outcomes import merged
+from scorer.domain.population import Population
+from scorer.domain.record import HOPS, SENT_EACH, Answer, Ask, Bind, Linking, Merge, Posting, encode_record
+from scorer.domain.state import PartitionState
+from scorer.domain.timers import Timer
+
+
+class Sent(NamedTuple):
+    """A record for the lead log, for the partition of its key."""
+
+    key: bytes
+    value: bytes
+
+
+class Joining(Population):
+    """A population some of whose leads become part of others, here or elsewhere."""
+
+    def __init__(
+        self,
+        state: PartitionState,
+        rule_sets: dict[int, bytes],
+        load: Callable[[bytes], Lead | None],
+        load_timers: Callable[[int], tuple[list[Timer], int]] | None,
+        number: int,
+    ) -> None:
+        super().__init__(state, rule_sets, load, load_timers)
+        self.sends: list[Sent] = []
+        """For other partitions of the log, or this one."""
+        self.linked: set[bytes] = set()
+        """Leads of which something new is known who they are."""
+        self._hop: Final = HOPS + (state.generation << 16) + number
+        self._place = 0  # of the next record that is sent
+
+    def _forward(self, target: bytes, record: Posting, offset: int) -> None:
+        """Nothing of the signpost changes: what is read again is sent again, and dropped where it arrives."""
+        self.counters.forwarded += 1
+        onward = Posting(
+            record.type,
+            record.time,
+            record.received,
+            self._hop,
+            offset * SENT_EACH,
+            record.digest,
+            record.id,
+            record.source,
+            record.properties,
+            record.sealed,
+        )
+        self.sends.append(Sent(target, encode_record(onward)))
+
+    def _hear(self, lead: Lead, key: bytes, record: Linking, offset: int) -> None:
+        """Do what a record at an offset says about who a lead is."""
+        wake = lead.wake
+        if lead.milestone < self.state.milestone:
+            self._pass_milestones(lead, key)
+        if lead.links is None:
+            lead.links = Links()
+        lead.fence = offset
+        self._place = offset * SENT_EACH
+        lead = self._follow(lead, lead.links, key, record)
+        self.dirty[key] = lead
+        self.linked.add(key)
+        if lead.wake != wake:
+            self._requeue(lead, key, wake)
+
+    def _follow(self, lead: Lead, links: Links, key: bytes, record: Linking) -> Lead:
+        """Do what the record says; returns what the lead is then."""
+        limits, version = self._rules.limits, self.state.version
+        out: list[Send] = []
+        refused = 0
+        if isinstance(record, Bind):
+            refused = hear(key, links, record.other, limits, version, out)
+        elif isinstance(record, Ask):
+            refused = decide(key, links, record.lead, record.members, limits, out)
+        elif isinstance(record, Answer):
+            if links.asked:
+                refused = answered(key, links, record, limits, version, out)
+                if links.moved:
+                    lead = self._move(lead, key, links)
+        elif links.moved:
+            out.append((links.moved, record))
+        else:
+            links.arriving.append((record.lead, record.version, record.state))
+            self._let_in(lead, key, links)
+        self.counters.refused += refused
+        for target, one in out:
+            self._send(target, one)
+        return lead
+
+    def _move(self, lead: Lead, key: bytes, links: Links) -> Lead:
+        """Send all that the lead was to what it has become part of; returns the signpost that is left."""
+        left = new_lead(lead.generation, lead.milestone)
+        left.fence, left.seq, left.links = lead.fence, lead.seq, links
+        if lead.since:
+            left.clock = lead.clock
+            fire(self._rules, lead, key, self._judged_at, self.outcomes)
+            self.outcomes.append(merged(self._rules, lead, key.decode(), links.moved.decode()))
+            left.seq = lead.seq
+            lead.links = None
+            self._send(links.moved, Merge(key, self.state.version, encode_lead(lead), 0, 0))
+        for one in links.arriving:
+            self._send(links.moved, Merge(*one, 0, 0))
+        links.arriving = []
+        self.leads[key] = left
+        self.counters.merged += 1
+        return left
+
+    def _let_in(self, lead: Lead, key: bytes, links: Links) -> None:
+        """Take in the leads that have come, unless they come from rules that are not in force here yet."""
+        version, rules = self.state.version, self._rules
+        waiting = [one for one in links.arriving if one[1] > version]
+        for _, since, state in links.arriving:
+            if since > version:
+                continue
+            other = decode_lead(state)
+            self._catch_up(other, since)
+            merge(rules, lead, other, ATTRIBUTES)
+            if other.touched in self.state.imports and not lead.touched:
+                lead.touched = other.touched
+        links.arriving = waiting
+        if lead.since and not lead.touched:
+            evaluate(rules, lead, key, self._judged_at, "merge", self.outcomes)
+
+    def _catch_up(self, lead: Lead, version: int) -> None:
+        """Take a lead that has come from another partition from those rules to the ones in force."""
+        if version < self.state.base_version:
+            adopt(self._rules, self._rules, lead, lead.judged)
+            return
+        for milestone in self.state.milestones:
+            if milestone.version > version:
+                before, rules = self._rule_set(version), self._rule_set(milestone.version)
+                adopt(before, rules, lead, max(milestone.clock - rules.model.grace, 0))
+                version = milestone.version
+
+    def _send(self, target: bytes, record: Linking) -> None:
+        sent = msgspec.structs.replace(record, door=self._hop, offset=self._place)
+        self.sends.append(Sent(target, encode_record(sent)))
+        self._place += 1
+
+    def _pass_milestones(self, lead: Lead, key: bytes) -> None:
+        super()._pass_milestones(lead, key)
+        links = lead.links
+        if links is not None and links.arriving:
+            self._let_in(lead, key, links)

@@ -1,0 +1,212 @@
+"""The leads of one log partition: finding them, their timers, and what concerns all of them.
+
+A change of rules or the end of an import concerns every lead. Each passes such a milestone on its next
+touch, or when it is swept: as of the clock at the milestone, so it makes no difference when that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from scorer.domain.engine import adopt, evaluate, fire
+from scorer.domain.lead import Lead, new_lead
+from scorer.domain.model import Model, encode_model
+from scorer.domain.outcomes import Outcome
+from scorer.domain.rules import RuleSet, build
+from scorer.domain.state import Milestone, PartitionState
+from scorer.domain.timers import Timer, Timers
+
+NO_RULES: Final = build(encode_model(Model(name="none", scores=())), 0)
+
+
+class Counters:
+    """What has happened since the partition was assigned; plain numbers for the owner's metrics."""
+
+    __slots__ = (
+        "duplicates",
+        "evicted_ids",
+        "facts",
+        "faults",
+        "forwarded",
+        "leads_created",
+        "machines",
+        "merged",
+        "records",
+        "refused",
+        "skipped",
+        "timers",
+        "undecodable",
+    )
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.facts = 0
+        """Applied."""
+        self.duplicates = 0
+        self.skipped = 0
+        """At or below a lead's fence: delivered again."""
+        self.timers = 0
+        self.leads_created = 0
+        self.machines = 0
+        """Opens and clicks that were a machine's."""
+        self.forwarded = 0
+        """Facts passed on to what their lead has become part of."""
+        self.merged = 0
+        """Leads that have become part of another."""
+        self.refused = 0
+        """Links that the limits of one person refuse."""
+        self.evicted_ids = 0
+        self.undecodable = 0
+        self.faults = 0
+
+
+class Population:
+    def __init__(
+        self,
+        state: PartitionState,
+        rule_sets: dict[int, bytes],
+        load: Callable[[bytes], Lead | None],
+        load_timers: Callable[[int], tuple[list[Timer], int]] | None,
+    ) -> None:
+        self.state = state
+        self.rule_sets = rule_sets
+        self.leads: dict[bytes, Lead] = {}
+        self.dirty: dict[bytes, Lead] = {}
+        self.outcomes: list[Outcome] = []
+        self.timers = Timers(load_timers)
+        self.counters = Counters()
+        self._load = load
+        self._built: dict[int, RuleSet] = {}
+        self._rules = self._rule_set(state.version)
+        self._judged_at = 0
+
+    # -- what the owner asks ------------------------------------------------------------------
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rule set in force; one without any rule before the first."""
+        return self._rules
+
+    @property
+    def unswept(self) -> int | None:
+        """The newest milestone that idle leads may not have passed; None: all have."""
+        return self.state.milestones[-1].number if self.state.milestones else None
+
+    def get(self, key: bytes) -> Lead | None:
+        """A lead as it stands, without touching it."""
+        return self.leads.get(key) or self.dirty.get(key) or self._load(key)
+
+    def touch(self, key: bytes) -> bool:
+        """Take an idle lead past the milestones it has not passed; False where there is no such lead."""
+        lead = self._find(key)
+        if lead is None:
+            return False
+        # A lead may be ahead: its state outlived a crash that the partition's did not.
+        if lead.milestone < self.state.milestone:
+            wake = lead.wake
+            self._pass_milestones(lead, key)
+            self._requeue(lead, key, wake)
+            self.dirty[key] = lead
+        return True
+
+    def swept(self, milestone: int) -> None:
+        """Every lead has passed this milestone: it and the rule sets before it can go."""
+        state = self.state
+        for passed in state.milestones:
+            if passed.number <= milestone and passed.version:
+                state.base_version = passed.version
+        state.milestones = [left for left in state.milestones if left.number > milestone]
+        needed = {state.base_version, state.version, *(left.version for left in state.milestones)}
+        self.rule_sets = {version: model for version, model in self.rule_sets.items() if version in needed}
+        self._built = {version: rules for version, rules in self._built.items() if version in needed}
+
+    # -- leads --------------------------------------------------------------------------------
+
+    def _find(self, key: bytes) -> Lead | None:
+        lead = self.leads.get(key)
+        if lead is None:
+            lead = self.dirty.get(key) or self._load(key)
+            if lead is not None:
+                self.leads[key] = lead
+        return lead
+
+    def _create(self, key: bytes) -> Lead:
+        lead = self.leads[key] = new_lead(self.state.generation, self.state.milestone)
+        self.counters.leads_created += 1
+        return lead
+
+    # -- milestones -----------------------------------------------------------------------------
+
+    def _pass_milestones(self, lead: Lead, key: bytes) -> None:
+        """Through every milestone the lead has not seen, in order, each as of its own clock."""
+        links = lead.links
+        if links is not None and links.moved:
+            lead.milestone = self.state.milestone
+            return
+        previous = self._version_at(lead.milestone)
+        for milestone in self.state.milestones:
+            if milestone.number <= lead.milestone:
+                continue
+            before, rules = self._rule_set(previous), self._rule_set(milestone.version or previous)
+            # What was due before the milestone is decided by the rules of that time.
+            fire(before, lead, key, max(milestone.clock - before.model.grace, 0), self.outcomes)
+            as_of = max(milestone.clock - rules.model.grace, 0)
+            if milestone.version:
+                adopt(before, rules, lead, as_of)
+                previous = milestone.version
+                if not lead.touched and lead.since:
+                    evaluate(rules, lead, key, as_of, "rules", self.outcomes)
+            elif lead.touched == milestone.imported:
+                evaluate(rules, lead, key, as_of, "import", self.outcomes)
+        lead.milestone = self.state.milestone
+        fire(self._rules, lead, key, self._judged_at, self.outcomes)
+
+    def _version_at(self, number: int) -> int:
+        """The rule version in force for a lead that has passed milestone ``number``."""
+        version = self.state.base_version
+        for milestone in self.state.milestones:
+            if milestone.number <= number and milestone.version:
+                version = milestone.version
+        return version
+
+    def _rule_set(self, version: int) -> RuleSet:
+        if not version:
+            return NO_RULES
+        rules = self._built.get(version)
+        if rules is None:
+            rules = self._built[version] = build(self.rule_sets[version], version)
+        return rules
+
+    def _add_milestone(self, version: int, imported: int) -> None:
+        state = self.state
+        state.milestone += 1
+        state.milestones.append(Milestone(state.milestone, version, imported, state.clock))
+
+    # -- timers -------------------------------------------------------------------------------
+
+    def _requeue(self, lead: Lead, key: bytes, before: int) -> None:
+        if lead.wake and lead.wake != before:
+            self.timers.queue(lead.wake, key)
+
+    def _fire_timers(self) -> None:
+        timers, judged_at = self.timers, self._judged_at
+        while True:
+            timer = timers.take_off(judged_at)
+            if timer is None:
+                return
+            due, key = timer
+            lead = self._find(key)
+            if lead is None or lead.wake != due:
+                continue  # an earlier timer has taken this one's place
+            if lead.milestone < self.state.milestone:
+                self._pass_milestones(lead, key)
+            self.dirty[key] = lead
+            if lead.touched:
+                lead.wake = 0  # the import's end evaluates it
+                continue
+            machines = lead.machines
+            fire(self._rules, lead, key, judged_at, self.outcomes)
+            self.counters.timers += 1
+            self.counters.machines += lead.machines - machines
+            self._requeue(lead, key, 0)
