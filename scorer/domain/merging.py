@@ -8,7 +8,7 @@ stood (the stage that says most about the person).
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from scorer.domain.conditions import SHORT_NAME
 from scorer.domain.granting import PERIOD, PERIODS_KEPT, SPENT_IN_PERIOD, rebase, resum
@@ -119,10 +119,11 @@ def _united(rules: RuleSet, award: Grant, mine: bytes, its: bytes) -> tuple[byte
     return _united_periods(SPENT_IN_PERIOD, mine, its, cast("PointsPerPeriod", limit).points)
 
 
-def _united_periods(packing: Struct, mine: bytes, its: bytes, most: float) -> tuple[bytes, float]:
-    """``most``: of grants, or of points, in one period."""
-    used: dict[int, float] = dict(packing.iter_unpack(mine))
-    made = left = 0.0
+def _united_periods(packing: Struct, mine: bytes, its: bytes, most: Any) -> tuple[bytes, float]:
+    """``most``: of grants (a whole number, as they are packed), or of points, in one period."""
+    used: dict[int, Any] = dict(packing.iter_unpack(mine))
+    made: Any = 0
+    left: Any = 0
     for period, more in packing.iter_unpack(its):
         before = used.get(period, 0)
         used[period] = min(before + more, max(most, before))
