@@ -18,6 +18,7 @@ from scorer.wire.times import milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scorer.wire.identity import Identity
     from scorer.wire.intake import Accepted
 
 _REMEMBERED = 4096
@@ -42,9 +43,9 @@ class Dated(NamedTuple):
 class EventLines:
     """Takes in lines as intake takes in door records."""
 
-    def __init__(self, secret: str, registry: Registry | None = None) -> None:
+    def __init__(self, identity: Identity, registry: Registry | None = None) -> None:
         registry = registry or Registry.load()
-        self._intake = Intake(secret, registry.max_log_bytes, registry)
+        self._intake = Intake(identity, registry.max_log_bytes, registry)
         self._doors = [(topic.name, topic.type_matcher()) for topic in registry.doors]
         self._door_of: dict[str, str] = {}
 

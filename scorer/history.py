@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scorer.broker import Broker
+    from scorer.wire.identity import Identity
 
 FIRST_NUMBER = 2**32
 """Lower ones are door partitions'."""
@@ -61,10 +62,10 @@ class Checked:
 class History:
     """One file to be imported; read twice, so it has to stay as it is."""
 
-    def __init__(self, path: Path, secret: str, now: int) -> None:
+    def __init__(self, path: Path, identity: Identity, now: int) -> None:
         """``now``: ms; what counts as received time, so events more than 400 days older are refused."""
         self._path = path
-        self._events = EventLines(secret)
+        self._events = EventLines(identity)
         self._now = now
 
     @property

@@ -134,6 +134,8 @@ def _settings(old: m.Model, new: m.Model) -> Iterator[str]:
     if old.holidays != new.holidays:
         yield "other holidays"
     yield from _fields("total: ", old, new, ("cap", "floor"))
+    kinds = ("anonymous_ids", "emails", "user_ids", "lead_ids")
+    yield from _fields("of one person: ", old.identity, new.identity, kinds)
     yield from _fields("", old, new, ("name", "time_zone", "grace", "coldest", "staged", "dedupe", "objects"))
 
 

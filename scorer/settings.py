@@ -27,6 +27,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Local state; a cache of the changelog that may be deleted while the worker is stopped."""
     lead_secret: str = "development-only"  # noqa: S105 - `scorer worker` warns while it stands
     """Key of the HMAC that makes lead ids from identifiers."""
+    blocked_identifiers: Path | None = None
+    """A file of identifiers that name nobody, one a line, beside the usual ones (null, unknown ...)."""
+    block_role_addresses: bool = False
+    """Addresses like info@ and sales@ name nobody either."""
     checkpoint_interval: float = 1.0
     """Seconds between checkpoints, 0.05 to 60; three times as many while there is a backlog."""
     session_timeout: float = 10.0

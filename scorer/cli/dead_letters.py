@@ -337,10 +337,11 @@ def _redrives(topic: LetterTopic) -> Redrives:
 
 
 def _judge(broker: Broker, settings: Settings, *, force: bool = False) -> Judge:
+    from scorer.wire.identity import identity_of
     from scorer.wire.redrive import Judge
     from scorer.wire.registry import Registry
 
-    return Judge(Registry.load(), settings.lead_secret, cache(broker.partitions), force=force)
+    return Judge(Registry.load(), identity_of(settings), cache(broker.partitions), force=force)
 
 
 def _now() -> int:

@@ -35,8 +35,9 @@ def command(file: Path, settings: Settings, *, skip_invalid: bool, check_only: b
     from scorer.broker import Broker
     from scorer.cli.progress import progress
     from scorer.history import History
+    from scorer.wire.identity import identity_of
 
-    history = History(file, settings.lead_secret, int(time.time() * 1000))
+    history = History(file, identity_of(settings), int(time.time() * 1000))
     with progress("checking", history.size, size=True) as moved:
         checked = history.check(moved)
     _report(checked)

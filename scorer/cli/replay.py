@@ -109,6 +109,7 @@ def _input(file: BinaryIO, rules: Path | None, until: str | None, moved: Callabl
     from scorer.event_lines import EventLines
     from scorer.replay.sources import BadLines, EventSource, ExportSource, is_export, lines_of
     from scorer.settings import from_environment
+    from scorer.wire.identity import identity_of
 
     lines = lines_of(file)
     first = next((line for line in lines if line.strip()), b"")
@@ -120,7 +121,7 @@ def _input(file: BinaryIO, rules: Path | None, until: str | None, moved: Callabl
         export = ExportSource(bad, _model(rules) if rules else None)
         return _Input(export.batches(everything, moved), bad, lambda: _export_notes(export, rules))
     model = _model(rules)
-    events = EventLines(from_environment(os.environ).lead_secret)
+    events = EventLines(identity_of(from_environment(os.environ)))
     plain = EventSource(bad, model, events)
     return _Input(plain.batches(everything, moved, _milliseconds(until)), bad, list)
 

@@ -18,6 +18,7 @@ from scorer.errors import UserError
 from scorer.history import History
 from scorer.settings import Settings
 from scorer.wire.doors import NOTHING, announce, plan, save_entry
+from scorer.wire.identity import identity_of
 from scorer.wire.registry import Registry
 
 LOOK, TIMEOUT = 6.0, 15.0  # seconds
@@ -60,7 +61,7 @@ def apply_rules(settings: Settings, path: Path) -> None:
 def import_history(settings: Settings, path: Path, now: int, events: Iterable[dict[str, Any]]) -> int:
     """As `scorer import` does, from a file made at ``path``; returns the number of events imported."""
     path.write_bytes(b"".join(encode(event) + b"\n" for event in events))
-    history = History(path, settings.lead_secret, now)
+    history = History(path, identity_of(settings), now)
     checked = history.check()
     history.append(Broker(settings), checked)
     return checked.facts

@@ -71,6 +71,7 @@ def compile_file(report: Report, root: Mapping) -> Model | None:
     values["holidays"] = fields.read("holidays", holidays)
     temperature = fields.read("temperature", sections.temperature) or Temperature()
     memory = fields.read("memory", settings.memory) or Memory()
+    values["identity"] = fields.read("identity", settings.identity)
     if report.errors or scores is None:
         return None
     values |= {"cap": bounds.cap, "floor": bounds.floor, "dedupe": memory.events, "objects": memory.objects}

@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-from scorer.domain.model import Decay, Score
+from scorer.domain.model import Decay, Identity, Score
 from scorer.rulefile.diagnostics import Report
 from scorer.rulefile.fields import Fields, mapping, name, single
 from scorer.rulefile.grades import Grades, grades
@@ -20,6 +20,7 @@ LONGEST_GRACE = 3_600_000
 """ms. A timer fires so much later than it might."""
 MOST_REMEMBERED = 10_000
 MOST_WEIGHT = 1_000
+MOST_OF_ONE_PERSON = 1_000
 _ZONE = re.compile(r"UTC|[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+")
 
 
@@ -96,6 +97,22 @@ def memory(report: Report, node: Node) -> Memory | None:
     fields = Fields(report, found, "`memory`")
     fields.only(keys("memory"), {})
     return Memory(fields.read("event ids", _remembered), fields.read("objects", _remembered))
+
+
+def identity(report: Report, node: Node) -> Identity | None:
+    """How many ids of each kind one person may have."""
+    found = mapping(report, node, "`identity`")
+    if found is None:
+        return None
+    fields = Fields(report, found, "`identity`")
+    words = keys("identity")
+    fields.only(words, {"visitors": "write `anonymous ids`", "users": "write `user ids`"})
+    read = {word.replace(" ", "_"): fields.read(word, _of_one_person) for word in words}
+    return Identity(**{kind: most for kind, most in read.items() if most is not None})
+
+
+def _of_one_person(report: Report, node: Node) -> int | None:
+    return whole_number(report, node, 1, MOST_OF_ONE_PERSON)
 
 
 def _remembered(report: Report, node: Node) -> int | None:

@@ -173,6 +173,7 @@ GROUPS: dict[str, tuple[Word, ...]] = {
             "holidays", "days", "days that are no business days, beside Saturdays and Sundays", "[2026-12-25]"
         ),
         Word("memory", "group:memory", "how much of the past a lead keeps", "{event ids: 500}"),
+        Word("identity", "group:identity", "how many identifiers one person may have", "{emails: 3}"),
     ),
     "qualify": (
         Word("enter", "above", "a lead whose total is above it is ready", "above 20", needed=True),
@@ -201,6 +202,12 @@ GROUPS: dict[str, tuple[Word, ...]] = {
     "memory": (
         Word("event ids", "whole", "publishers' ids remembered per lead, against repetitions", "256"),
         Word("objects", "whole", "objects remembered per lead and `once per` rule", "1000"),
+    ),
+    "identity": (
+        Word("anonymous ids", "whole", "visitors' ids that may be one person", "100"),
+        Word("emails", "whole", "addresses that may be one person's", "5"),
+        Word("user ids", "whole", "ids of an app's user that may be one person", "1"),
+        Word("lead ids", "whole", "ids given as `subject` that may be one person", "1"),
     ),
     "matrix": (
         Word("rows", "score", "a score with grades", "fit", needed=True),
@@ -313,6 +320,7 @@ TITLES = {
     "score": "A score",
     "total": "`total`",
     "memory": "`memory`",
+    "identity": "`identity`",
     "matrix": "`matrix`",
     "machines": "`machines`",
     "rule": "A rule",

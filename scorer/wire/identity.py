@@ -10,9 +10,13 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from scorer.wire.blocked import Blocked, read_blocked
 from scorer.wire.dead_letters import Reason, Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scorer.settings import Settings
     from scorer.wire.cloudevents import Event
 
 KINDS = ("user_id", "email", "anonymous_id")
@@ -44,9 +48,10 @@ def normalise_email(text: str) -> str:
 
 
 class Identity:
-    """Lead ids under one secret."""
+    """Lead ids under one secret. ``blocked``: (kind, identifier) -> whether it counts as absent."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, blocked: Callable[[str, str], bool] | None = None) -> None:
+        self._blocked = blocked or Blocked()
         key = secret.encode()
         # HMAC-SHA256 (RFC 2104) with both passes begun: a third of the time of the hmac module, which
         # begins them for every message.
@@ -63,8 +68,8 @@ class Identity:
     def lead_id(self, event: Event) -> bytes:
         """``subject`` as it is, or a hash of the best identifier in ``data``; raises ``Rejected``.
 
-        The best is user_id, then email, then anonymous_id; null and "" count as absent, and those
-        that come after the best are not looked at.
+        The best is user_id, then email, then anonymous_id; null, "" and those that are blocked count as
+        absent, and those that come after the best are not looked at.
         """
         subject = event.subject
         if subject is not None:
@@ -73,13 +78,17 @@ class Identity:
                 raise Rejected(Reason.NO_LEAD, "subject: control characters")
             return subject.encode()
         data = event.data
+        blocked = ""
         for kind in KINDS:
             value = data.get(kind)
             if value is not None and value != "":
                 if type(value) is not str:
                     raise _not_text(kind)
-                return self._of_identifier(kind, value)
-        raise Rejected(Reason.NO_LEAD, "no subject, and no user_id, email or anonymous_id in data")
+                lead = self._of_identifier(kind, value)
+                if lead:
+                    return lead
+                blocked = f"; {kind} is one that names nobody"
+        raise Rejected(Reason.NO_LEAD, f"no subject, and no user_id, email or anonymous_id in data{blocked}")
 
     def others(self, event: Event, lead: bytes) -> tuple[bytes, ...]:
         """The ids of all identifiers in ``data`` that are not ``lead``; what is none names nobody."""
@@ -93,16 +102,27 @@ class Identity:
                 other = self._of_identifier(kind, value)
             except Rejected:
                 continue
-            if other != lead:
+            if other and other != lead:
                 found.append(other)
         return tuple(found)
 
     def _hash(self, kind: str, value: str) -> bytes:
+        """The lead id; empty for what is blocked."""
+        normal = _normal(kind, value)
+        if self._blocked(kind, normal):
+            return b""
         inner = self._inner[kind].copy()
-        inner.update(_normal(kind, value).encode())
+        inner.update(normal.encode())
         outer = self._outer.copy()
         outer.update(inner.digest())
         return _LETTERS[kind] + base32hex(outer.digest()[:_ID_BYTES])
+
+
+def identity_of(settings: Settings) -> Identity:
+    """As a deployment is set up; raises ``UserError``."""
+    path = settings.blocked_identifiers
+    more = [] if path is None else read_blocked(path)
+    return Identity(settings.lead_secret, Blocked(more, roles=settings.block_role_addresses))
 
 
 def base32hex(digest: bytes) -> bytes:

@@ -44,15 +44,14 @@ LINKING: Final = frozenset({PROFILE_UPDATED, PROFILE_LINKED})
 
 
 class Intake:
-    """The doors' rules under one secret.
+    """The doors' rules, for one way of finding leads.
 
     ``max_log_bytes``: the most that key and value may hold together, normally ``Registry.max_log_bytes``.
     """
 
-    def __init__(self, secret: str, max_log_bytes: int, registry: Registry | None = None) -> None:
+    def __init__(self, identity: Identity, max_log_bytes: int, registry: Registry | None = None) -> None:
         registry = registry or Registry.load()
         self._max_log_bytes = max_log_bytes
-        identity = Identity(secret)
         self._lead_id = identity.lead_id
         self._others = identity.others
         self._flatten = Flattener()

@@ -23,6 +23,8 @@ from scorer.wire.registry import LOG, Registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from scorer.wire.identity import Identity
+
 _ENVELOPE_BYTES = 2048
 """What Kafka and our two headers add to a door record's key and value, generously."""
 
@@ -126,14 +128,14 @@ class Judge:
     def __init__(
         self,
         registry: Registry,
-        secret: str,
+        identity: Identity,
         partitions: Callable[[str], int],
         *,
         force: bool = False,
     ) -> None:
         """``partitions``: how many a topic has now. ``force``: also what intake would refuse again."""
         self._doors = {topic.name: topic for topic in registry.doors}
-        self._intake = Intake(secret, registry.max_log_bytes, registry)
+        self._intake = Intake(identity, registry.max_log_bytes, registry)
         self._partitions = partitions
         self._force = force
 

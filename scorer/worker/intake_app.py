@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scorer.wire.identity import identity_of
 from scorer.wire.intake import Intake
 from scorer.wire.registry import DEAD_LETTERS, Registry
 from scorer.worker.door_book import KafkaBookReader
@@ -37,7 +38,7 @@ def build_intake_app(
     registry = registry or Registry.load()
     group = f"{settings.topic_prefix}{settings.app_id}-intake"
     app = ChunkedApp(settings, Fetching(group=group, accept_holes=True, **fetching), on_fatal=on_fatal)
-    intake = Intake(settings.lead_secret, registry.max_log_bytes, registry)
+    intake = Intake(identity_of(settings), registry.max_log_bytes, registry)
     books = books or KafkaBookReader(settings, registry)
     topics = [door.full_name(settings.topic_prefix) for door in registry.doors]
     # Less what its headers take, generously.

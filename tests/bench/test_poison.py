@@ -9,6 +9,7 @@ import pytest
 from scorer.domain.partition import LogPartition
 from scorer.domain.state import PartitionState
 from scorer.wire.dead_letters import Rejected
+from scorer.wire.identity import Identity
 from scorer.wire.intake import Intake
 from scorer.wire.registry import Registry
 from tests.bench import workload
@@ -19,7 +20,7 @@ REGISTRY = Registry.load()
 
 
 def test_doors_refuse_every_kind_and_nothing_else() -> None:
-    intake = Intake("test", REGISTRY.max_log_bytes, REGISTRY)
+    intake = Intake(Identity("test"), REGISTRY.max_log_bytes, REGISTRY)
     events = list(workload.events(2_000))
     kinds: Counter[str | None] = Counter()
     for event, made in zip(events, messages(events, 0.1), strict=True):

@@ -9,13 +9,14 @@ from typing import Any
 import jsonschema_rs
 
 from scorer.wire.dead_letters import Reason, Rejected
+from scorer.wire.identity import Identity
 from scorer.wire.intake import Intake
 from scorer.wire.registry import Registry
 
 REGISTRY = Registry.load()
 DOORS = [topic.name for topic in REGISTRY.doors]
 OUTCOMES = [topic.name for topic in REGISTRY.topics.values() if topic.role in {"outcome", "view"}]
-INTAKE = Intake("a secret of the tests", REGISTRY.max_log_bytes, REGISTRY)
+INTAKE = Intake(Identity("a secret of the tests", lambda *_: False), REGISTRY.max_log_bytes, REGISTRY)
 RECEIVED = 1793534400000
 """2026-11-01T12:00:00Z, ms; the examples happened within the two hours before."""
 

@@ -24,6 +24,7 @@ from scorer.settings import Settings
 from scorer.wire.cluster import Cluster, New
 from scorer.wire.dead_letters import TOPIC as DEAD_LETTERS
 from scorer.wire.dead_letters import Reason, dead_letter
+from scorer.wire.identity import Identity
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LOG, RULES, Registry
 from scorer.wire.times import milliseconds
@@ -70,7 +71,7 @@ def event(number: int) -> dict[str, Any]:
 def history(tmp_path: Path) -> History:
     path = tmp_path / "history.jsonl"
     path.write_text("".join(json.dumps(event(number)) + "\n" for number in range(60)))
-    return History(path, "secret", NOW)
+    return History(path, Identity("secret"), NOW)
 
 
 def log(broker: Broker) -> dict[int, list[Recorded]]:

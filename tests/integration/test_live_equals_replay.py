@@ -21,6 +21,7 @@ from scorer.history import History
 from scorer.rulefile import loads
 from scorer.rules_apply import apply as apply_rules
 from scorer.settings import Settings
+from scorer.wire.identity import Identity
 from scorer.wire.registry import LOG, OUTCOMES, SCORE, Registry
 from scorer.wire.topic_plan import Wishes
 from scorer.wire.topics import apply_topics
@@ -186,7 +187,9 @@ def test_live_outcomes_equal_those_of_a_replay(
         wait_for_facts(first)
         first.kill()
         publisher.publish(SECONDS / 4)
-        imported = History(history(tmp_path / "history.jsonl"), settings.lead_secret, int(time.time() * 1000))
+        imported = History(
+            history(tmp_path / "history.jsonl"), Identity(settings.lead_secret), int(time.time() * 1000)
+        )
         imported.append(broker, imported.check())
         second = start("one")
         publisher.publish(SECONDS / 4)

@@ -12,6 +12,7 @@ from faust.types import TP
 
 from scorer.domain.model import encode_model, fingerprint
 from scorer.domain.record import Rules, encode_record
+from scorer.wire.identity import Identity
 from scorer.wire.intake import Intake
 from scorer.wire.registry import LOG, Registry
 from tests.simulate import faults
@@ -101,7 +102,7 @@ class World:
         self.jumped = False
         self.calm = False
         self.cluster = Cluster(time=self.brokers_time)
-        self.intake = Intake(SECRET, REGISTRY.max_log_bytes, REGISTRY)
+        self.intake = Intake(Identity(SECRET), REGISTRY.max_log_bytes, REGISTRY)
         self.story = tell(rng)
         self.repriced = False
         self.doors = SimulatedDoors(self.cluster, rng, loop.time)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scorer.cli import run
 from scorer.history import FIRST_NUMBER, History
+from scorer.wire.identity import Identity
 from scorer.wire.times import milliseconds
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def test_every_line_is_looked_at(tmp_path: Path) -> None:
         event(4, type="lead.qualified"),
         event(5, time=None),
     ]
-    checked = History(written(tmp_path / "h", *lines), "s", NOW).check()
+    checked = History(written(tmp_path / "h", *lines), Identity("s"), NOW).check()
     assert (checked.lines, checked.facts) == (7, 2)
     assert [(one.line, one.reason) for one in checked.invalid] == [
         (2, "not_json"),
@@ -50,21 +51,23 @@ def test_every_line_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_the_number_names_the_content(tmp_path: Path) -> None:
-    one = History(written(tmp_path / "one", event(1)), "s", NOW).check().number
-    same = History(written(tmp_path / "same", event(1)), "s", NOW + 1).check().number
-    other = History(written(tmp_path / "other", event(2)), "s", NOW).check().number
+    one = History(written(tmp_path / "one", event(1)), Identity("s"), NOW).check().number
+    same = History(written(tmp_path / "same", event(1)), Identity("s"), NOW + 1).check().number
+    other = History(written(tmp_path / "other", event(2)), Identity("s"), NOW).check().number
     assert one == same != other
     assert FIRST_NUMBER <= one < 2**63
 
 
 def test_only_the_first_invalid_lines_are_kept_but_all_are_counted(tmp_path: Path) -> None:
-    checked = History(written(tmp_path / "h", *[b"{"] * 1_000), "s", NOW).check()
+    checked = History(written(tmp_path / "h", *[b"{"] * 1_000), Identity("s"), NOW).check()
     assert len(checked.invalid) == checked.SHOWN
     assert checked.reasons == {"not_json": 1_000}
 
 
 def test_progress_adds_up_to_the_size(tmp_path: Path) -> None:
-    history = History(written(tmp_path / "h", *(event(number) for number in range(2_500))), "s", NOW)
+    history = History(
+        written(tmp_path / "h", *(event(number) for number in range(2_500))), Identity("s"), NOW
+    )
     steps: list[int] = []
     history.check(steps.append)
     assert sum(steps) == history.size

@@ -44,6 +44,7 @@ from scorer.wire.dead_letters import (
     redriven,
     redriven_note,
 )
+from scorer.wire.identity import Identity
 from scorer.wire.partitioner import partition_of
 from scorer.wire.redrive import Again, Judge, Letter, Noted, Redrives, Refused, Selection, Tally, redrive
 from scorer.wire.registry import LOG, Registry
@@ -85,7 +86,7 @@ def fact(door: int = 3, **changes: Any) -> Fact:
 
 
 def judge(of: Letter, now: int = NOW, **options: Any) -> Again:
-    return Judge(REGISTRY, "secret", PARTITIONS.__getitem__, **options)(of, now)
+    return Judge(REGISTRY, Identity("secret"), PARTITIONS.__getitem__, **options)(of, now)
 
 
 # -- what people type ---------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from scorer.domain.model import encode_model
 from scorer.event_lines import EventLines
 from scorer.replay import Replay
 from scorer.replay.sources import BadLines, EventSource
+from scorer.wire.identity import Identity
 
 NOW = 1_795_000_000_000
 STARTED = NOW + 6_000
@@ -32,7 +33,7 @@ class Seen:
     def __init__(self, seed: int) -> None:
         self.story = Story(seed)
         bad, model = BadLines(), encode_model(rulefile.require(RULES))
-        source = EventSource(bad, model, EventLines("secret"))
+        source = EventSource(bad, model, EventLines(Identity("secret")))
         replay = Replay()
         end = STARTED + int(MINUTE * 1000)
         self.outcomes: list[dict[str, Any]] = [

@@ -13,6 +13,7 @@ from scorer.demo.story import GARBAGE, GARBAGE_EVERY, Act, Story
 from scorer.demo.traces import cloud_event
 from scorer.domain.record import Fact, decode_record
 from scorer.wire.dead_letters import Rejected
+from scorer.wire.identity import Identity
 from scorer.wire.intake import Intake
 from scorer.wire.registry import Registry
 
@@ -23,7 +24,7 @@ MINUTE = 60.0
 
 @pytest.fixture(scope="module")
 def intake() -> Intake:
-    return Intake("secret", Registry.load().max_log_bytes)
+    return Intake(Identity("secret"), Registry.load().max_log_bytes)
 
 
 def acts_until(story: Story, seconds: float) -> list[Act]:

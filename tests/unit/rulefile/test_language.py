@@ -265,6 +265,7 @@ scores:
   intent:
 rules: {fit: [], intent: []}
 memory: {event ids: 64, objects: 500}
+identity: {anonymous ids: 20, emails: 2}
 """
     assert model(text) == m.Model(
         name="All of it",
@@ -276,6 +277,7 @@ memory: {event ids: 64, objects: 500}
         floor=-50,
         dedupe=64,
         objects=500,
+        identity=m.Identity(anonymous_ids=20, emails=2),
     )
 
 

@@ -42,6 +42,7 @@ SECTIONS = (
 """,
     "temperature:\n  hot: {budget: [yes, true]}\n  otherwise: cold\n",
     "memory: {event ids: 100, objects: 100}\n",
+    "identity: {anonymous ids: 10, emails: 2, user ids: 1, lead ids: 1}\n",
     """matrix:
   rows: fit
   columns: engagement

@@ -40,6 +40,7 @@ IN_FILE = {
     "score": "scores: {{fit: {{{0}}}, engagement: {{}}}}",
     "total": "total: {{{0}}}",
     "memory": "memory: {{{0}}}",
+    "identity": "identity: {{{0}}}",
     "matrix": "matrix: {{rows: fit, columns: engagement, cells: {{}}, {0}}}",
     "machines": "machines: {{where: {{machine: true}}, {0}}}",
     "disqualification": "disqualify: [{{rule: A, when: {{role: student}}, {0}}}]",

@@ -3,14 +3,19 @@ from __future__ import annotations
 import hmac
 from base64 import b32hexencode
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from scorer.errors import UserError
+from scorer.settings import Settings
+from scorer.wire.blocked import Blocked
 from scorer.wire.cloudevents import Event
-from scorer.wire.identity import Identity, base32hex, normalise_email
+from scorer.wire.dead_letters import Reason, Rejected
+from scorer.wire.identity import Identity, base32hex, identity_of, normalise_email
 
 IDENTITY = Identity("secret")
 
@@ -26,6 +31,7 @@ def by_the_book(secret: str, kind: str, value: str) -> bytes:
 
 @given(st.text(max_size=200), st.sampled_from(["user_id", "anonymous_id"]), st.text(min_size=1, max_size=256))
 def test_a_lead_id_is_the_hmac_of_kind_and_identifier(secret: str, kind: str, value: str) -> None:
+    assume(not Blocked()(kind, value))
     assert lead({kind: value}, identity=Identity(secret)) == by_the_book(secret, kind, value)
 
 
@@ -74,3 +80,58 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 @given(st.binary(min_size=16, max_size=16))
 def test_base32hex_is_rfc_4648_s(digest: bytes) -> None:
     assert base32hex(digest) == b32hexencode(digest).rstrip(b"=").lower()
+
+
+# -- who is who ---------------------------------------------------------------------------------------
+
+
+def others(data: dict[str, Any], subject: str | None = None, identity: Identity = IDENTITY) -> set[bytes]:
+    event = Event("1.0", "1", "/", "profile.updated", data, subject)
+    return set(identity.others(event, identity.lead_id(event)))
+
+
+def test_the_other_identifiers_of_a_record() -> None:
+    everything = {"anonymous_id": "a", "email": " A@B ", "user_id": "u", "plan": "x"}
+    rest = {lead({"anonymous_id": "a"}), lead({"email": "a@b"})}
+    assert others(everything) == rest
+    assert others(everything, "s") == rest | {lead({"user_id": "u"})}
+    assert others({"email": "a@b"}) == set()
+
+
+@pytest.mark.parametrize(
+    "wrong", [17, None, "", ["a"], "no address", "null", "NULL ", "x" * 257], ids=lambda one: str(one)[:20]
+)
+def test_what_is_no_identifier_names_nobody_else(wrong: Any) -> None:
+    assert others({"user_id": "u", "email": wrong}) == set()
+
+
+@pytest.mark.parametrize("kind", ["user_id", "anonymous_id"])
+@pytest.mark.parametrize(
+    "value", ["null", " Undefined", "UNKNOWN", "[object Object]", "0", "00000000-0000-0000", "-", "-1"]
+)
+def test_an_identifier_that_names_nobody_counts_as_absent(kind: str, value: str) -> None:
+    other = "user_id" if kind == "anonymous_id" else "anonymous_id"
+    assert lead({kind: value, other: "somebody"}) == lead({other: "somebody"})
+    with pytest.raises(Rejected) as rejected:
+        lead({kind: value})
+    assert rejected.value.reason is Reason.NO_LEAD
+    assert f"{kind} is one that names nobody" in rejected.value.detail
+
+
+def test_addresses_that_name_nobody(tmp_path: Path) -> None:
+    assert lead({"email": "Test@Example.com", "anonymous_id": "a"}) == lead({"anonymous_id": "a"})
+    assert lead({"email": "info@firm.com", "anonymous_id": "a"}) == lead({"email": "info@firm.com"})
+    file = tmp_path / "blocked.txt"
+    file.write_text("# ours\nDemo@firm.com\n\n@test.firm.com\nkiosk-1\n")
+    given = Settings(lead_secret="secret", blocked_identifiers=file, block_role_addresses=True)
+    strict = identity_of(given)
+    for address in ("demo@firm.com", "anybody@test.firm.com", "info@firm.com", "No-Reply@firm.com"):
+        found = lead({"email": address, "anonymous_id": "a"}, identity=strict)
+        assert found == lead({"anonymous_id": "a"})
+    assert lead({"user_id": "kiosk-1", "email": "a@b"}, identity=strict) == lead({"email": "a@b"})
+    assert lead({"email": "anna@firm.com"}, identity=strict) == lead({"email": "anna@firm.com"})
+
+
+def test_a_file_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        identity_of(Settings(blocked_identifiers=tmp_path / "none"))

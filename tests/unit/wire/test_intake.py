@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scorer.domain.record import NO_DOOR, Fact, decode_record
 from scorer.wire.dead_letters import Reason, Rejected
+from scorer.wire.identity import Identity
 from scorer.wire.intake import Intake
 from scorer.wire.properties import PERSONAL
 from scorer.wire.registry import Registry
@@ -22,7 +23,7 @@ DAY = 24 * 3600 * 1000
 
 @pytest.fixture(scope="module")
 def intake() -> Intake:
-    return Intake("secret", REGISTRY.max_log_bytes, REGISTRY)
+    return Intake(Identity("secret"), REGISTRY.max_log_bytes, REGISTRY)
 
 
 def message(data: dict[str, Any] | None = None, **attributes: Any) -> bytes:
@@ -175,7 +176,7 @@ def test_long_paths_cannot_multiply_into_memory(intake: Intake) -> None:
 
 
 def test_many_different_names_do_not_stay_in_memory() -> None:
-    intake = Intake("secret", REGISTRY.max_log_bytes, REGISTRY)
+    intake = Intake(Identity("secret"), REGISTRY.max_log_bytes, REGISTRY)
     for n in range(110):
         intake(EMAIL, message({f"{n}-{m}": m for m in range(200)}), NOON)
     assert len(intake._flatten._personal) <= 10_000
@@ -184,10 +185,10 @@ def test_many_different_names_do_not_stay_in_memory() -> None:
 
 def test_a_record_too_large_for_the_log_is_rejected_at_the_byte() -> None:
     value = message({"text": "x" * 1000})
-    accepted = Intake("secret", 10_000, REGISTRY)(EMAIL, value, NOON)
+    accepted = Intake(Identity("secret"), 10_000, REGISTRY)(EMAIL, value, NOON)
     size = sum(map(len, accepted[0]))
-    assert Intake("secret", size, REGISTRY)(EMAIL, value, NOON) == accepted
-    assert rejection(Intake("secret", size - 1, REGISTRY), value).reason is Reason.TOO_LARGE
+    assert Intake(Identity("secret"), size, REGISTRY)(EMAIL, value, NOON) == accepted
+    assert rejection(Intake(Identity("secret"), size - 1, REGISTRY), value).reason is Reason.TOO_LARGE
 
 
 # -- JSON -----------------------------------------------------------------------------------------------
@@ -222,7 +223,7 @@ def test_a_door_that_does_not_exist_is_the_caller_s_mistake(intake: Intake) -> N
 
 
 def test_app_events_of_one_s_own_are_remembered_within_bounds() -> None:
-    intake = Intake("secret", REGISTRY.max_log_bytes, REGISTRY)
+    intake = Intake(Identity("secret"), REGISTRY.max_log_bytes, REGISTRY)
     for n in range(5000):
         intake("activity.app.v1", message(type=f"app.e{n}"), NOON)
     assert len(intake._types["activity.app.v1"].known) <= 4097
@@ -250,7 +251,7 @@ SECRET = "anna.secret@example.com"
     st.booleans(),
 )
 def test_details_never_repeat_what_identifies_a_person(name: str, value: Any, with_subject: bool) -> None:
-    intake = Intake("secret", REGISTRY.max_log_bytes, REGISTRY)
+    intake = Intake(Identity("secret"), REGISTRY.max_log_bytes, REGISTRY)
     subject = "lead-17" if with_subject else None
     rejected = None
     try:
