@@ -57,7 +57,7 @@ MODEL = Model(
         Award("left", "engagement", Matcher(("email.unsubscribed",)), Fixed(-6.0), decay=HalfLife(9 * DAY)),
     ),
     standings=(
-        Standing("keen", "fit", Recent(Matcher(("page.viewed",)), 3, 4 * DAY), 11.0),
+        Standing("keen", "fit", Recent(Matcher(("page.viewed",)), 4 * DAY, 3), 11.0),
         Standing("gone", "fit", Absent(Matcher(("app.started",)), 6 * DAY), -3.0),
         Standing("boss", "fit", Compare("role", "equals", ("boss",)), 8.0),
     ),
