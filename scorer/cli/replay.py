@@ -161,6 +161,7 @@ _COUNTED = {
     "lead.qualified.v1": "qualified",
     "lead.disqualified.v1": "disqualified",
     "lead.stage.v1": "moved to another stage",
+    "lead.merged.v1": "became part of another",
 }
 
 
@@ -172,7 +173,8 @@ def _readable(outcome: Outcome) -> str:
     kind = event["type"].removeprefix("lead.")
     if kind == "stage":
         kind = f"to {data['stage']}"
-    return f"{event['time']}  {kind:<14}  {event['subject']:<28}  {data['total']:>8.2f}  {data['reason']}\n"
+    reason = f"into {data['into']}" if kind == "merged" else data["reason"]
+    return f"{event['time']}  {kind:<14}  {event['subject']:<28}  {data['total']:>8.2f}  {reason}\n"
 
 
 def _show_top(replay: Replay, top: int) -> None:

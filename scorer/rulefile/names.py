@@ -28,6 +28,7 @@ ACTIVITIES: dict[str, tuple[str, ...]] = {
     "booking.rescheduled": ("kind", "provider", "rescheduled", "booking_id", "rescheduled_from"),
     "booking.no_show": ("kind", "provider", "booking_id"),
     "social.clicked": ("network",),
+    "profile.linked": (),
     "feedback.accepted": ("reason",),
     "feedback.nurtured": ("reason",),
     "feedback.developed": ("reason",),

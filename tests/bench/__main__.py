@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "worker_events_per_s": worker.full,
     "worker_events_per_s_6_rules": worker.small,
     "intake_events_per_s": worker.intake,
+    "forwarded_cost_ratio": worker.forwarded,
     "poison_cost_intake": poison.intake,
     "poison_cost_worker": poison.worker,
     "poison_door_per_s": poison.door,

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorer.broker import Broker
+from scorer.domain.record import NO_DOOR, Bind, encode_record
+from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LOG, QUALIFIED, SCORE
 from tests.bench import workload
 from tests.bench.engine import full_rules, small_rules
-from tests.bench.figures import median_rate, tell
-from tests.bench.road import PARTITIONS, Rate, WorkerProcess, benchmark_kafka, prepare, rate
+from tests.bench.figures import median_rate, report, tell
+from tests.bench.road import (
+    PARTITIONS,
+    Rate,
+    WorkerProcess,
+    benchmark_kafka,
+    prepare,
+    rate,
+    scored_to_the_end,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from scorer.domain.model import Model
 
 EVENTS = 1_000_000
+FORWARDED = 500_000
 RUNS = 3
 PATIENCE = 600.0
 """Seconds for one run."""
@@ -60,6 +73,73 @@ def _score(bootstrap: str, model: Model, run: str) -> float:
     if not any(wanted.end for wanted in broker.ranges(QUALIFIED).values()):
         raise RuntimeError("the worker found nobody qualified")
     return facts.per_second
+
+
+def forwarded() -> None:
+    """``forwarded_cost_ratio``: what a fact costs that is about a lead that has become part of another.
+
+    In processor seconds of the worker, against the same facts about the other; in turns.
+    """
+    with benchmark_kafka() as bootstrap:
+        ratios = []
+        for run in range(RUNS):
+            name = f"forwarded_cost_ratio, run {run + 1}"
+            direct = _costs(bootstrap, f"{name}, direct", moved=False)
+            ratios.append(_costs(bootstrap, f"{name}, forwarded", moved=True) / direct)
+            tell(f"{name}: {ratios[-1]:.2f}")
+        report("forwarded_cost_ratio", round(statistics.median(ratios), 2), "times the cost")
+
+
+def _costs(bootstrap: str, run: str, *, moved: bool) -> float:
+    """Processor seconds per fact. ``moved``: the facts are about visitors who have become the leads."""
+    settings, doors = prepare(bootstrap, small_rules())
+    broker = Broker(settings)
+    facts = FORWARDED
+    stream = list(workload.log(workload.events(facts, partitions=PARTITIONS), doors=doors.doors))
+    leads = {entry.key for entry in stream if entry.key is not None}
+    visitors = {lead: b"a_%026d" % number for number, lead in enumerate(sorted(leads))}
+    with tempfile.TemporaryDirectory(prefix="scorer-bench-") as folder:
+        with broker.writer() as writer:
+            for lead, visitor in visitors.items():
+                bind = encode_record(Bind(lead, NO_DOOR, -1))
+                writer.append(LOG, partition_of(visitor, PARTITIONS), visitor, bind)
+        with WorkerProcess(settings, Path(folder), "--only", "score") as worker:
+            # Twice: what is answered is only appended when what it answers has been read.
+            for _ in range(4):
+                wait_until(
+                    lambda: scored_to_the_end(worker, broker), PATIENCE, "all visitors have become leads"
+                )
+            merged = worker.total("scorer_score_merged_total")
+            worker.stop()
+        if merged != len(leads):
+            raise RuntimeError(f"{merged:,.0f} of {len(leads):,} visitors have become leads")
+        with broker.writer() as writer:
+            for entry in stream:
+                for key, partition in _targets(entry, visitors if moved else {}):
+                    writer.append(LOG, partition, key, entry.value)
+        before = sum(wanted.end for wanted in broker.ranges(LOG).values())
+        with WorkerProcess(settings, Path(folder), "--only", "score") as worker:
+            position = "scorer_score_position"
+            wait_until(lambda: worker.total(position) > 0, PATIENCE, "the worker has begun", every=0.02)
+            used, at = worker.processor_seconds(), worker.total("scorer_score_facts_total")
+            wanted = facts * 0.98  # a publisher's retries are left out
+            wait_until(lambda: worker.total("scorer_score_facts_total") >= wanted, PATIENCE, run, every=0.25)
+            done = worker.total("scorer_score_facts_total") - at
+            cost = (worker.processor_seconds() - used) / done
+            forwarded_facts = worker.total("scorer_score_forwarded_total")
+            worker.stop()
+    tell(
+        f"{run}: {cost * 1e6:.1f} processor seconds per million facts; {forwarded_facts:,.0f} forwarded of {before:,}"
+    )
+    return cost
+
+
+def _targets(entry: workload.Entry, visitors: dict[bytes, bytes]) -> list[tuple[bytes | None, int]]:
+    """(key, partition) for a record: control records go to all partitions."""
+    if entry.key is None:
+        return [(None, partition) for partition in range(PARTITIONS)]
+    key = visitors.get(entry.key, entry.key)
+    return [(key, partition_of(key, PARTITIONS))]
 
 
 def intake() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from scorer.broker import Broker, Stored
+from scorer.domain.lead import decode_lead
 from scorer.domain.outcomes import Outcome
 from scorer.domain.state import decode_state
 from scorer.settings import Settings
@@ -177,6 +178,7 @@ def check_equal(broker: Broker) -> None:
     }
     letters = [dead_of(done.dead, number) for number, done in enumerate(passes)]
     assert dead_in(broker) == set().union(*letters)
-    fences = {key: msgspec.msgpack.decode(value)[0] for key, value in leads.items()}
-    views = {r.key: msgspec.json.decode(r.value or b"") for rs in read(broker, SCORE).values() for r in rs}
+    fences = {key: lead.fence for key, value in leads.items() if (lead := decode_lead(value)).since}
+    newest = {r.key: r.value for rs in read(broker, SCORE).values() for r in rs}
+    views = {key: msgspec.json.decode(value) for key, value in newest.items() if value}
     assert {key: view["data"]["log_offset"] for key, view in views.items() if key} == fences

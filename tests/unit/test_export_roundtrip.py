@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 
 from scorer.domain import clock
 from scorer.domain.record import (
+    Answer,
+    Ask,
+    Bind,
     Clock,
     Door,
     Doors,
     Fact,
     ImportBegin,
     ImportEnd,
+    Merge,
     Record,
     Rules,
     encode_record,
@@ -43,6 +47,7 @@ facts = st.builds(
 )
 naturals = st.integers(0, 2**63 - 1)
 clocks = st.dictionaries(naturals, naturals, max_size=5).map(lambda times: Clock(clock.pack(times)))
+ids = st.binary(max_size=9) | texts.map(str.encode)
 records: st.SearchStrategy[Record] = st.one_of(
     facts,
     clocks,
@@ -51,6 +56,10 @@ records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Rules, integers, texts, st.binary(max_size=30)),
     st.builds(ImportBegin, integers),
     st.builds(ImportEnd, integers),
+    st.builds(Bind, ids, integers, integers),
+    st.builds(Ask, ids, st.lists(ids, max_size=3), integers, integers),
+    st.builds(Answer, ids, st.booleans(), integers, integers),
+    st.builds(Merge, ids, integers, st.binary(max_size=30), integers, integers),
 )
 keys = st.none() | st.binary(max_size=9) | texts.map(str.encode)
 values = st.one_of(records.map(encode_record), st.none(), st.binary(max_size=40))
