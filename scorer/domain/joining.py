@@ -7,7 +7,7 @@ carries where it comes from (``record.HOPS``), so that what is sent again after 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -21,12 +21,8 @@ from scorer.domain.record import HOPS, SENT_EACH, Answer, Ask, Bind, Linking, Me
 from scorer.domain.state import PartitionState
 from scorer.domain.timers import Timer
 
-
-class Sent(NamedTuple):
-    """A record for the lead log, for the partition of its key."""
-
-    key: bytes
-    value: bytes
+Sent = tuple[bytes, bytes]
+"""A record for the lead log, for the partition of its key: (lead id, value)."""
 
 
 class Joining(Population):
@@ -63,7 +59,7 @@ class Joining(Population):
             record.properties,
             record.sealed,
         )
-        self.sends.append(Sent(target, encode_record(onward)))
+        self.sends.append((target, encode_record(onward)))
 
     def _hear(self, lead: Lead, key: bytes, record: Linking, offset: int) -> None:
         """Do what a record at an offset says about who a lead is."""
@@ -151,7 +147,7 @@ class Joining(Population):
 
     def _send(self, target: bytes, record: Linking) -> None:
         sent = msgspec.structs.replace(record, door=self._hop, offset=self._place)
-        self.sends.append(Sent(target, encode_record(sent)))
+        self.sends.append((target, encode_record(sent)))
         self._place += 1
 
     def _pass_milestones(self, lead: Lead, key: bytes) -> None:

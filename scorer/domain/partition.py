@@ -132,13 +132,8 @@ class LogPartition(Joining):
                 if skip and offset in skip:
                     self._skip(message)
                     continue
-                index, properties = None, NOTHING
                 try:
                     record: Posted = decode(message.value)  # type: ignore[arg-type]
-                    if type(record) is Posting:
-                        index = types.get(record.type)
-                        if index is not None and index.looks:
-                            properties = decode_properties(record.properties)
                 except (msgspec.MsgspecError, TypeError, UnicodeDecodeError, RecursionError) as error:
                     self._undecodable(message, error)
                     continue
@@ -154,6 +149,15 @@ class LogPartition(Joining):
                     self._undecodable(message, ValueError("a fact without a lead id as its key"))
                     continue
                 lead = leads.get(key) or self._find(key)
+                links = None if lead is None else lead.links
+                index, properties = types.get(record.type), NOTHING
+                # Whatever is forwarded is looked at where it arrives.
+                if index is not None and index.looks and (links is None or not links.moved):
+                    try:
+                        properties = decode_properties(record.properties)
+                    except (msgspec.MsgspecError, TypeError, UnicodeDecodeError, RecursionError) as error:
+                        self._undecodable(message, error)
+                        continue
                 if lead is None and not _is_lead_id(key):
                     self._undecodable(message, ValueError("the key is no lead id"))
                     continue
@@ -171,8 +175,8 @@ class LogPartition(Joining):
                 elif offset <= lead.fence:
                     counters.skipped += 1
                     continue
-                elif lead.links is not None and lead.links.moved:
-                    self._forward(lead.links.moved, record, offset)
+                elif links is not None and links.moved:
+                    self._forward(links.moved, record, offset)
                     if self._suspects:
                         self._clear_suspects()
                     continue

@@ -54,16 +54,20 @@ class Outbox:
 
     def _send_on(self, sends: Sequence[Sent]) -> None:
         """To the log, in the order in which they were made: each target counts what it has applied."""
-        used = set()
+        count = self._log_partitions
+        parts: dict[int, list[Sent]] = {}
         for sent in sends:
-            target = partition_of(sent.key, self._log_partitions)
+            target = partition_of(sent[0], count)
+            if target in parts:
+                parts[target].append(sent)
+            else:
+                parts[target] = [sent]
+        for target, part in parts.items():
             lane = self._log.get(target)
             if lane is None:
                 lane = self._log[target] = self._kafka.lane(LOG, target)
-            lane.append(sent.key, sent.value)
-            used.add(target)
-        for target in used:
-            self._log[target].push()
+            lane.extend(part)
+            lane.push()
 
     async def flush(self) -> None:
         """Returns when everything sent before is acknowledged; raises what prevents it."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from scorer.domain.joining import Sent
 from scorer.domain.lead import decode_lead
 from scorer.domain.ledger import ledger
 from scorer.domain.partition import LogPartition
@@ -240,13 +239,13 @@ def _check_sent(world: World) -> None:
             if isinstance(told, Fact | Linking) and told.door >= HOPS:
                 if partition_of(record.key, LOG_PARTITIONS) != number:
                     raise ViolationError("records for the log", f"{told} in partition {number}")
-                found.add(Sent(record.key, record.value))
+                found.add((record.key, record.value))
     if found != wanted:
         raise ViolationError(
             "records for the log",
             f"lost {sorted(map(str, wanted - found))}, made up {sorted(map(str, found - wanted))}",
         )
-    world.count["leads merged"] += sum(isinstance(decode_record(one.value), Merge) for one in wanted)
+    world.count["leads merged"] += sum(isinstance(decode_record(value), Merge) for _, value in wanted)
 
 
 def _roots(machines: list[LogPartition]) -> dict[str, str]:
