@@ -226,6 +226,8 @@ def _summary(replay: Replay, read: _Input, counts: dict[str, int]) -> None:
         tell(note)
     for partition in replay.unready:
         tell(f"partition {partition}: no doors or no rules record, so nothing was scored")
+    for partition, offset in replay.held:
+        tell(f"partition {partition}: not read from offset {offset} on: a merge whose other half is missing")
     for partition, offset in replay.faults:
         tell(f"partition {partition}: the engine failed at offset {offset} and passed over it")
     if read.bad.count:

@@ -86,7 +86,9 @@ class Joining(Population):
         elif isinstance(record, Ask):
             refused = decide(key, links, record.lead, record.members, limits, out)
         elif isinstance(record, Answer):
-            if links.asked:
+            # Accepted is accepted: a replay under other rules need not have come to ask by itself.
+            before = bool(links.moved)
+            if (links.asked or record.accepted) and not before:
                 refused = answered(key, links, record, limits, version, out)
                 if links.moved:
                     lead = self._move(lead, key, links)

@@ -16,14 +16,16 @@ from scorer.domain.partition import PartitionStopped
 from scorer.domain.reading import total
 from scorer.errors import UserError
 from scorer.replay.machine import Machine
+from scorer.replay.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from scorer.domain.lead import Lead
     from scorer.domain.outcomes import Outcome
     from scorer.domain.partition import Dead
     from scorer.domain.rules import RuleSet
+    from scorer.log_lines import Recorded
     from scorer.replay.sources import Batch
 
 CACHE = 100_000
@@ -56,6 +58,7 @@ class Replay:
     def __init__(self, cache: int = CACHE) -> None:
         self._cache = cache
         self._machines: dict[int, Machine] = {}
+        self._waiting = Waiting()
         self.records = 0
         self.dead: list[tuple[int, Dead]] = []
         """(partition, record) of the first log records that could not be used."""
@@ -68,22 +71,39 @@ class Replay:
         """
         for batch in batches:
             for partition in sorted(batch.records):
-                machine = self._machines.get(partition)
-                if machine is None:
-                    machine = self._machines[partition] = Machine(self._cache, partition, alone=batch.alone)
-                records = batch.records[partition]
-                try:
-                    outcomes, dead = machine.feed(records, batch.skip.get(partition, ()))
-                except PartitionStopped as stopped:
-                    raise UserError(
-                        f"partition {partition} stops at offset {stopped.offset}: {stopped.reason}",
-                        exit_code=1,
-                    ) from stopped
-                self.records += len(records)
-                self.dead_count += len(dead)
-                self.dead += [(partition, one) for one in dead[: max(0, 10 - len(self.dead))]]
-                if outcomes:
-                    yield outcomes
+                if partition not in self._machines:
+                    self._machines[partition] = Machine(self._cache, partition, alone=batch.alone)
+                skip = batch.skip.get(partition, [])
+                if batch.own_rules:
+                    self._waiting.add(partition, batch.records[partition], skip)
+                else:
+                    yield from self._feed(partition, batch.records[partition], skip)
+            while ready := self._waiting.ready():
+                for partition, records, skip in ready:
+                    yield from self._feed(partition, records, skip)
+
+    def _feed(
+        self, partition: int, records: Sequence[Recorded], skip: Sequence[int]
+    ) -> Iterator[list[Outcome]]:
+        machine = self._machines[partition]
+        try:
+            outcomes, dead = machine.feed(records, skip)
+        except PartitionStopped as stopped:
+            raise UserError(
+                f"partition {partition} stops at offset {stopped.offset}: {stopped.reason}", exit_code=1
+            ) from stopped
+        self._waiting.take(machine.sends)
+        machine.sends.clear()
+        self.records += len(records)
+        self.dead_count += len(dead)
+        self.dead += [(partition, one) for one in dead[: max(0, 10 - len(self.dead))]]
+        if outcomes:
+            yield outcomes
+
+    @property
+    def held(self) -> list[tuple[int, int]]:
+        """(partition, offset) where it waits for a merged lead of a partition that the records lack."""
+        return self._waiting.held()
 
     @property
     def leads(self) -> int:

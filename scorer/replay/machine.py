@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scorer.domain.joining import Sent
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.partition import EngineFault, LogPartition
 from scorer.domain.record import is_linking
@@ -39,6 +40,8 @@ class Machine:
         self._cut_state = encode_state(PartitionState())
         self._cut_rules: dict[int, bytes] = {}
         self._partition = LogPartition(PartitionState(), {}, self._load, number=number)
+        self.sends: list[Sent] = []
+        """What the partition has sent to the log; for the caller to take."""
         self.faults: list[int] = []
         """Offsets at which our own code failed."""
 
@@ -78,6 +81,7 @@ class Machine:
                 self.faults.append(fault.offset)
                 skips.append(fault.offset)
                 self._restore()
+        self.sends += self._partition.sends
         self._partition.sends.clear()
         outcomes, dead = self._partition.outcomes, self._partition.dead
         self._partition.outcomes, self._partition.dead = [], []

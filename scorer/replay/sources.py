@@ -54,9 +54,13 @@ class BadLines:
 class Batch:
     """Some records of each partition, in log order, and those among them to pass over."""
 
-    def __init__(self, *, alone: bool = False) -> None:
-        """``alone``: no log ever had them, so what their partition sends to the log comes back to it."""
+    def __init__(self, *, alone: bool = False, own_rules: bool = False) -> None:
+        """``alone``: no log ever had them, so what their partition sends to the log comes back to it.
+
+        ``own_rules``: others than the log's, so the states in its merge records are not to be used.
+        """
         self.alone = alone
+        self.own_rules = own_rules
         self.records: dict[int, list[Recorded]] = {}
         self.skip: dict[int, list[int]] = {}
 
@@ -90,14 +94,15 @@ class ExportSource:
 
     def batches(self, lines: Iterable[bytes], read: Callable[[int], None]) -> Iterator[Batch]:
         """``read`` gets the bytes read so far, batch by batch."""
-        batch, size = Batch(), 0
+        own = self._model is not None
+        batch, size = Batch(own_rules=own), 0
         for number, line in enumerate(lines, 1):
             size += len(line)
             self._take(batch, number, line)
             if number % BATCH == 0:
                 read(size)
                 yield batch
-                batch, size = Batch(), 0
+                batch, size = Batch(own_rules=own), 0
         read(size)
         yield batch
 
