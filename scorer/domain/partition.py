@@ -27,6 +27,7 @@ from scorer.domain.record import (
     Rules,
     decode_posted,
     decode_properties,
+    ids_in,
 )
 from scorer.domain.rules import build
 from scorer.domain.state import PartitionState
@@ -310,8 +311,8 @@ class LogPartition(Joining):
 
     def _link(self, message: Message, record: Linking) -> None:
         key, offset = message.key, message.offset
-        if not key or not _is_lead_id(key):
-            self._undecodable(message, ValueError("the key is no lead id"))
+        if not key or not all(map(_is_lead_id, [key, *ids_in(record)])):
+            self._undecodable(message, ValueError("the key, or an id that it is linked with, is no lead id"))
             return
         lead = self._find(key)
         if record.door:
@@ -358,8 +359,8 @@ class LogPartition(Joining):
 
 
 def _is_lead_id(key: bytes) -> bool:
-    """Lead ids are UTF-8 and don't start with the byte of the owner's own keys."""
-    if key[:1] == b"\0":
+    """Lead ids are UTF-8, not empty, and don't start with the byte of the owner's own keys."""
+    if not key or key[:1] == b"\0":
         return False
     try:
         key.decode()

@@ -163,6 +163,13 @@ Posted = Posting | Linking | Clock | Doors | Rules | ImportBegin | ImportEnd
 Record = Fact | Linking | Clock | Doors | Rules | ImportBegin | ImportEnd
 
 
+def ids_in(record: Linking) -> list[bytes]:
+    """The lead ids in a record about who is who, its key aside."""
+    if isinstance(record, Bind):
+        return [record.other]
+    return [record.lead, *record.members] if isinstance(record, Ask) else [record.lead]
+
+
 def is_linking(value: bytes | None) -> bool:
     """Whether an encoded record is one of ``Linking``: an array of less than 16, its tag one byte."""
     return value is not None and len(value) > 1 and 0x90 <= value[0] <= 0x9F and 6 <= value[1] <= 9  # noqa: PLR2004

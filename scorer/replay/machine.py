@@ -135,6 +135,7 @@ class Machine:
         for key, lead in partition.dirty.items():
             store[key] = encode_lead(lead)
         partition.dirty = {}
+        partition.linked.clear()
         partition.timers.changes.clear()
         if len(partition.leads) > self._cache:
             partition.leads.clear()

@@ -10,6 +10,7 @@ import pytest
 from scorer.domain.lead import Lead
 from scorer.domain.links import kind_of, yields_to
 from scorer.domain.reading import parts
+from scorer.domain.record import Answer, Ask, Bind, Linking, encode_record
 from tests.property.people import BEGAN, DAY, LASTS, Log, Said, lead_id, truth
 
 A, B, C = (lead_id("a", number) for number in range(3))
@@ -151,3 +152,23 @@ def test_a_crm_s_own_id_stays() -> None:
     log = after(viewed(USER), linked(CRM, USER, MAIL), viewed(MAIL))
     assert {log.lead(one)[0] for one in (USER, MAIL, CRM)} == {CRM}
     assert log.lead(b"crm-8")[1] is None
+
+
+@pytest.mark.parametrize(
+    ("key", "record"),
+    [
+        (A, Bind(b"\xff", 0, -1)),
+        (A, Bind(b"\0cut", 0, -1)),
+        (A, Ask(USER, [USER, b"\xff"], 0, -1)),
+        (A, Answer(b"", accepted=True, door=0, offset=-1)),
+        (b"\xff", Bind(USER, 0, -1)),
+        (None, Bind(USER, 0, -1)),
+    ],
+)
+def test_what_links_no_leads_is_a_dead_letter(key: bytes | None, record: Linking) -> None:
+    log = Log(random.Random(1), 1)
+    log.append(0, key, encode_record(record))
+    log.settle()
+    partition = log.lives[0].partition
+    assert [letter.offset for letter in partition.dead] == [2]
+    assert not partition.leads
