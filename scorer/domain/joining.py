@@ -18,6 +18,7 @@ from scorer.domain.merging import merge
 from scorer.domain.outcomes import merged
 from scorer.domain.population import Population
 from scorer.domain.record import HOPS, SENT_EACH, Answer, Ask, Bind, Linking, Merge, Posting, encode_record
+from scorer.domain.rules import RuleSet
 from scorer.domain.state import PartitionState
 from scorer.domain.timers import Timer
 
@@ -96,7 +97,7 @@ class Joining(Population):
             out.append((links.moved, record))
         else:
             links.arriving.append((record.lead, record.version, record.state))
-            self._let_in(lead, key, links)
+            self._let_in(lead, key, links, self._rules, self._judged_at)
         self.counters.refused += refused
         for target, one in out:
             self._send(target, one)
@@ -120,29 +121,28 @@ class Joining(Population):
         self.counters.merged += 1
         return left
 
-    def _let_in(self, lead: Lead, key: bytes, links: Links) -> None:
-        """Take in the leads that have come, unless they come from rules that are not in force here yet."""
-        version, rules = self.state.version, self._rules
-        waiting = [one for one in links.arriving if one[1] > version]
-        for _, since, state in links.arriving:
-            if since > version:
-                continue
+    def _let_in(self, lead: Lead, key: bytes, links: Links, rules: RuleSet, as_of: int) -> None:
+        """Take in the leads that have come, unless they come from rules later than these."""
+        here = [one for one in links.arriving if one[1] <= rules.version]
+        if not here:
+            return
+        links.arriving = [one for one in links.arriving if one[1] > rules.version]
+        for _, since, state in here:
             other = decode_lead(state)
-            self._catch_up(other, since)
+            self._catch_up(other, since, rules)
             merge(rules, lead, other, ATTRIBUTES)
             if other.touched in self.state.imports and not lead.touched:
                 lead.touched = other.touched
-        links.arriving = waiting
         if lead.since and not lead.touched:
-            evaluate(rules, lead, key, self._judged_at, "merge", self.outcomes)
+            evaluate(rules, lead, key, as_of, "merge", self.outcomes)
 
-    def _catch_up(self, lead: Lead, version: int) -> None:
-        """Take a lead that has come from another partition from those rules to the ones in force."""
+    def _catch_up(self, lead: Lead, version: int, until: RuleSet) -> None:
+        """Take a lead that has come from another partition from the rules of that version to these."""
         if version < self.state.base_version:
-            adopt(self._rules, self._rules, lead, lead.judged)
+            adopt(until, until, lead, lead.judged)
             return
         for milestone in self.state.milestones:
-            if milestone.version > version:
+            if version < milestone.version <= until.version:
                 before, rules = self._rule_set(version), self._rule_set(milestone.version)
                 adopt(before, rules, lead, max(milestone.clock - rules.model.grace, 0))
                 version = milestone.version
@@ -152,8 +152,7 @@ class Joining(Population):
         self.sends.append((target, encode_record(sent)))
         self._place += 1
 
-    def _pass_milestones(self, lead: Lead, key: bytes) -> None:
-        super()._pass_milestones(lead, key)
+    def _passed(self, lead: Lead, key: bytes, rules: RuleSet, as_of: int) -> None:
         links = lead.links
         if links is not None and links.arriving:
-            self._let_in(lead, key, links)
+            self._let_in(lead, key, links, rules, as_of)

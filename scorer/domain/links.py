@@ -141,7 +141,7 @@ def answered(key: bytes, links: Links, answer: Answer, limits: Limits, version: 
     if answer.accepted:
         links.moved, links.members = answer.lead, []
     else:
-        for one in {asked, answer.lead}:
+        for one in dict.fromkeys((asked, answer.lead)):  # in an order that every process has
             _refuse(links, one, version)
     for lead, members in waiting:
         if members is None:
@@ -169,7 +169,16 @@ def _refuse(links: Links, other: bytes, version: int) -> int:
 
 
 def _too_many(key: bytes, members: list[bytes], more: list[bytes], limits: Limits) -> bool:
+    """Of a kind that ``more`` adds to: a limit that was lowered shuts out no other kind."""
     counts = [0] * KINDS
-    for one in {key, *members, *more}:
+    known = {key, *members}
+    for one in known:
         counts[kind_of(one)] += 1
-    return any(count > limit for count, limit in zip(counts, limits, strict=True))
+    for one in more:
+        if one not in known:
+            known.add(one)
+            kind = kind_of(one)
+            counts[kind] += 1
+            if counts[kind] > limits[kind]:
+                return True
+    return False

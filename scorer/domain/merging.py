@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from scorer.domain.conditions import SHORT_NAME
 from scorer.domain.granting import PERIOD, PERIODS_KEPT, SPENT_IN_PERIOD, rebase, resum
 from scorer.domain.grants import Grant
-from scorer.domain.lead import SEEN_ENTRY, SPENT, Lead
+from scorer.domain.lead import DISQUALIFIED, SEEN_ENTRY, SPENT, Lead
 from scorer.domain.lifecycle import (
     CONTACTED,
     CUSTOMER,
@@ -56,7 +56,7 @@ def merge(rules: RuleSet, lead: Lead, other: Lead, attributes: int) -> None:
         one.landmark = one.landmark or lead.clock
         one.sums = one.sums or [0.0] * rules.group_count
         rebase(rules, one, lead.clock)
-    _merge_standing(lead, other)
+    _merge_standing(rules, lead, other)
     _merge_watches(rules, lead, other)
     lead.since = min(lead.since, other.since) if lead.since else other.since
     _merge_limits(rules, lead, other)
@@ -232,10 +232,14 @@ def _by_time(delivery: tuple[bytes, int]) -> int:
 # -- where the lead stands -----------------------------------------------------------------------------
 
 
-def _merge_standing(lead: Lead, other: Lead) -> None:
-    """``told`` stays: what the stage was for those who listen."""
+def _merge_standing(rules: RuleSet, lead: Lead, other: Lead) -> None:
+    """``told`` stays: what the stage was for those who listen.
+
+    What a condition has ruled out is judged anew, of the two together, and told.
+    """
     mine, its = SAYS_MOST.index(lead.stage), SAYS_MOST.index(other.stage)
-    if its > mine or not lead.since:
+    judged = other.status == DISQUALIFIED and other.disqualified_by not in rules.moves_by_slot
+    if (its > mine and not judged) or not lead.since:
         lead.stage, lead.status = other.stage, other.status
         lead.disqualified_by = other.disqualified_by
         lead.ready_since = other.ready_since

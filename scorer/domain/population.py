@@ -157,10 +157,14 @@ class Population:
                 previous = milestone.version
                 if not lead.touched and lead.since:
                     evaluate(rules, lead, key, as_of, "rules", self.outcomes)
+                self._passed(lead, key, rules, as_of)
             elif lead.touched == milestone.imported:
                 evaluate(rules, lead, key, as_of, "import", self.outcomes)
         lead.milestone = self.state.milestone
         fire(self._rules, lead, key, self._judged_at, self.outcomes)
+
+    def _passed(self, lead: Lead, key: bytes, rules: RuleSet, as_of: int) -> None:
+        """The lead has come to these rules; ``as_of``: the instant (ms) at which it has."""
 
     def _version_at(self, number: int) -> int:
         """The rule version in force for a lead that has passed milestone ``number``."""

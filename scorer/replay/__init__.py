@@ -59,6 +59,7 @@ class Replay:
         self._cache = cache
         self._machines: dict[int, Machine] = {}
         self._waiting = Waiting()
+        self._own_rules = False
         self.records = 0
         self.dead: list[tuple[int, Dead]] = []
         """(partition, record) of the first log records that could not be used."""
@@ -74,6 +75,7 @@ class Replay:
                 if partition not in self._machines:
                     self._machines[partition] = Machine(self._cache, partition, alone=batch.alone)
                 skip = batch.skip.get(partition, [])
+                self._own_rules = batch.own_rules
                 if batch.own_rules:
                     self._waiting.add(partition, batch.records[partition], skip)
                 else:
@@ -92,7 +94,8 @@ class Replay:
             raise UserError(
                 f"partition {partition} stops at offset {stopped.offset}: {stopped.reason}", exit_code=1
             ) from stopped
-        self._waiting.take(machine.sends)
+        if self._own_rules:
+            self._waiting.take(machine.sends)
         machine.sends.clear()
         self.records += len(records)
         self.dead_count += len(dead)

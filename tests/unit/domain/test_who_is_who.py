@@ -5,12 +5,26 @@ from __future__ import annotations
 import random
 from itertools import permutations
 
+import msgspec
 import pytest
 
-from scorer.domain.lead import Lead
-from scorer.domain.links import kind_of, yields_to
+from scorer.domain.lead import QUALIFIED, Lead
+from scorer.domain.links import Links, Send, hear, kind_of, yields_to
+from scorer.domain.model import (
+    Absent,
+    Award,
+    Compare,
+    Disqualification,
+    Fixed,
+    Matcher,
+    Model,
+    Score,
+    Threshold,
+    encode_model,
+)
 from scorer.domain.reading import parts
 from scorer.domain.record import Answer, Ask, Bind, Linking, encode_record
+from tests.property import people
 from tests.property.people import BEGAN, DAY, LASTS, Log, Said, lead_id, truth
 
 A, B, C = (lead_id("a", number) for number in range(3))
@@ -172,3 +186,85 @@ def test_what_links_no_leads_is_a_dead_letter(key: bytes | None, record: Linking
     partition = log.lives[0].partition
     assert [letter.offset for letter in partition.dead] == [2]
     assert not partition.leads
+
+
+def test_a_limit_that_was_lowered_shuts_out_no_other_kind() -> None:
+    links = Links(members=[lead_id("a", number) for number in range(60)])
+    out: list[Send] = []
+    assert hear(USER, links, MAIL, (50, 5, 1, 1), 1, out) == 0
+    assert out == [(MAIL, Bind(USER, 0, 0))]
+    assert hear(USER, links, lead_id("a", 99), (50, 5, 1, 1), 1, out) == 1
+
+
+# -- where the two stood ------------------------------------------------------------------------------
+
+STANDING = Model(
+    name="standing",
+    scores=(Score("fit"),),
+    threshold=Threshold(5.0, 1.0),
+    awards=(Award("used", "fit", Matcher(("app.started",)), Fixed(10.0)),),
+    disqualifications=(
+        Disqualification("silent", Absent(Matcher(("app.started",)), 6 * DAY), "silent"),
+        Disqualification("student", Compare("role", "equals", ("student",)), "student"),
+    ),
+)
+
+
+def told(log: Log, key: bytes) -> list[tuple[str, str]]:
+    """(what, cause) of a lead's outcomes."""
+    said = [one for life in log.lives for one in life.partition.outcomes if one.key == key]
+    events = [msgspec.json.decode(one.value) for one in said]
+    assert [event["data"]["sequence"] for event in events] == list(range(1, len(events) + 1))
+    return [(event["type"], event["data"]["cause"]) for event in events]
+
+
+def lived(monkeypatch: pytest.MonkeyPatch, *said: Said | int) -> Log:
+    """Records, and times to which the clock goes on."""
+    monkeypatch.setattr(people, "ENCODED", encode_model(STANDING))
+    log = Log(random.Random(1))
+    for offset, one in enumerate(said, 1):
+        if isinstance(one, int):
+            log.tick(one)
+        else:
+            log.take_in(one, offset)
+        log.settle()
+    return log
+
+
+def test_who_is_qualified_is_not_announced_again_for_a_silent_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = lived(
+        monkeypatch,
+        Said(0, BEGAN, MAIL, (), "email.opened", {}),
+        BEGAN + 7 * DAY,
+        Said(0, BEGAN + 7 * DAY, USER, (), "app.started", {}),
+        linked(USER, MAIL, time=BEGAN + 7 * DAY),
+        BEGAN + 8 * DAY,
+    )
+    assert told(log, MAIL) == [("lead.disqualified", "time"), ("lead.merged", "merge")]
+    assert told(log, USER) == [("lead.qualified", "activity")]
+
+
+def test_what_rules_the_two_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = lived(
+        monkeypatch,
+        BEGAN,
+        Said(0, BEGAN, USER, (), "app.started", {}),
+        Said(0, BEGAN, MAIL, (), "profile.updated", {"role": "student"}),
+        linked(USER, MAIL),
+    )
+    assert told(log, USER) == [("lead.qualified", "activity"), ("lead.disqualified", "merge")]
+
+
+def test_two_halves_of_a_qualified_lead_qualify_when_they_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = lived(
+        monkeypatch,
+        BEGAN,
+        Said(0, BEGAN, A, (), "app.started", {}),
+        linked(USER, A),
+        Said(0, BEGAN, A, (), "app.started", {}),
+    )
+    assert told(log, A) == [("lead.qualified", "activity"), ("lead.merged", "merge")]
+    assert told(log, USER) == [], "it has been announced, under the other name"
+    assert standing(log, USER).status == QUALIFIED
