@@ -29,7 +29,8 @@ REFUSED: Final = 32
 
 _HASHED: Final = 28
 """Length of a hashed id."""
-_LETTERS: Final = (b"a_", b"e_", b"u_")
+PREFIXES: Final = (b"a_", b"e_", b"u_")
+"""Of hashed ids, by kind."""
 
 Send = tuple[bytes, Linking]
 """(key, record): what is to be said to another lead; its ``door`` and ``offset`` are not known here."""
@@ -80,8 +81,8 @@ def stored_links(links: Links | None) -> StoredLinks | None:
 
 def kind_of(lead_id: bytes) -> int:
     """ANONYMOUS, EMAIL, USER or GIVEN."""
-    if len(lead_id) == _HASHED and lead_id[:2] in _LETTERS:
-        return _LETTERS.index(lead_id[:2])
+    if len(lead_id) == _HASHED and lead_id[:2] in PREFIXES:
+        return PREFIXES.index(lead_id[:2])
     return GIVEN
 
 

@@ -53,12 +53,9 @@ def merge(rules: RuleSet, lead: Lead, other: Lead, attributes: int) -> None:
     lead.clock = max(lead.clock, other.clock)
     lead.judged = max(lead.judged, other.judged)
     for one in (lead, other):
-        one.landmark = one.landmark or lead.clock
-        one.sums = one.sums or [0.0] * rules.group_count
         rebase(rules, one, lead.clock)
     _merge_standing(rules, lead, other)
     _merge_watches(rules, lead, other)
-    lead.since = min(lead.since, other.since) if lead.since else other.since
     _merge_limits(rules, lead, other)
     _merge_masses(lead, other)
     lead.holds = tuple(dict.fromkeys((*lead.holds, *other.holds)))
@@ -80,8 +77,12 @@ def _merge_masses(lead: Lead, other: Lead) -> None:
     if lead.days is None:
         lead.days = {}
     for slot, days in other.days.items():
-        mine = lead.days.get(slot, {})
-        lead.days[slot] = {day: mine.get(day, 0.0) + days.get(day, 0.0) for day in sorted({*mine, *days})}
+        lead.days[slot] = _both(lead.days.get(slot, {}), days)
+
+
+def _both(mine: dict[int, float], its: dict[int, float]) -> dict[int, float]:
+    """By day, the earliest first."""
+    return {day: mine.get(day, 0.0) + its.get(day, 0.0) for day in sorted({*mine, *its})}
 
 
 def _merge_limits(rules: RuleSet, lead: Lead, other: Lead) -> None:
@@ -155,9 +156,8 @@ def _merge_first(award: Grant, lead: Lead, other: Lead) -> None:
             mass = second.masses.pop(first.slot)
             second.masses[later.slot] = second.masses.get(later.slot, 0.0) + mass
         if second.days is not None and first.slot in second.days:
-            days = second.days.setdefault(later.slot, {})
-            for day, weight in second.days.pop(first.slot).items():
-                days[day] = days.get(day, 0.0) + weight
+            days = second.days.pop(first.slot)
+            second.days[later.slot] = _both(second.days.get(later.slot, {}), days)
     lead.limits[first.slot] = b""
 
 
@@ -176,7 +176,7 @@ def _scale(lead: Lead, slot: int, share: float) -> None:
 
 
 def _merge_watches(rules: RuleSet, lead: Lead, other: Lead) -> None:
-    """Before ``since`` is united."""
+    """With ``since``, from which they are watched."""
     since = min(lead.since, other.since) if lead.since else other.since
     starts: dict[int, int] = {}
     for slot, watch in rules.watches.items():
@@ -188,7 +188,7 @@ def _merge_watches(rules: RuleSet, lead: Lead, other: Lead) -> None:
         times = sorted([*lead.newest.get(slot, ()), *other.newest.get(slot, ())])
         if times:
             lead.newest[slot] = times[-watch.count :]
-    lead.starts = starts or None
+    lead.since, lead.starts = since, starts or None
 
 
 def _merge_attributes(lead: Lead, other: Lead, most: int) -> None:

@@ -43,6 +43,8 @@ REMEMBERED: Final = 86_400
 NOTHING: Final[dict[str, Any]] = {}
 """The properties of a fact where no rule wants to see them."""
 
+NO_RECORD: Final = (msgspec.MsgspecError, TypeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises on bytes that are none."""
 UNDECODABLE, ENGINE_ERROR = "undecodable", "engine_error"
 
 
@@ -135,7 +137,7 @@ class LogPartition(Joining):
                     continue
                 try:
                     record: Posted = decode(message.value)  # type: ignore[arg-type]
-                except (msgspec.MsgspecError, TypeError, UnicodeDecodeError, RecursionError) as error:
+                except NO_RECORD as error:
                     self._undecodable(message, error)
                     continue
                 if type(record) is not Posting:
@@ -156,7 +158,7 @@ class LogPartition(Joining):
                 if index is not None and index.looks and (links is None or not links.moved):
                     try:
                         properties = decode_properties(record.properties)
-                    except (msgspec.MsgspecError, TypeError, UnicodeDecodeError, RecursionError) as error:
+                    except NO_RECORD as error:
                         self._undecodable(message, error)
                         continue
                 if lead is None and not _is_lead_id(key):

@@ -59,7 +59,6 @@ class Replay:
         self._cache = cache
         self._machines: dict[int, Machine] = {}
         self._waiting = Waiting()
-        self._own_rules = False
         self.records = 0
         self.dead: list[tuple[int, Dead]] = []
         """(partition, record) of the first log records that could not be used."""
@@ -75,7 +74,6 @@ class Replay:
                 if partition not in self._machines:
                     self._machines[partition] = Machine(self._cache, partition, alone=batch.alone)
                 skip = batch.skip.get(partition, [])
-                self._own_rules = batch.own_rules
                 if batch.own_rules:
                     self._waiting.add(partition, batch.records[partition], skip)
                 else:
@@ -83,6 +81,7 @@ class Replay:
             while ready := self._waiting.ready():
                 for partition, records, skip in ready:
                     yield from self._feed(partition, records, skip)
+                    self._waiting.take(self._machines[partition].sends)
 
     def _feed(
         self, partition: int, records: Sequence[Recorded], skip: Sequence[int]
@@ -94,9 +93,6 @@ class Replay:
             raise UserError(
                 f"partition {partition} stops at offset {stopped.offset}: {stopped.reason}", exit_code=1
             ) from stopped
-        if self._own_rules:
-            self._waiting.take(machine.sends)
-        machine.sends.clear()
         self.records += len(records)
         self.dead_count += len(dead)
         self.dead += [(partition, one) for one in dead[: max(0, 10 - len(self.dead))]]

@@ -41,7 +41,7 @@ class Machine:
         self._cut_rules: dict[int, bytes] = {}
         self._partition = LogPartition(PartitionState(), {}, self._load, number=number)
         self.sends: list[Sent] = []
-        """What the partition has sent to the log; for the caller to take."""
+        """What the partition has sent to the log when it was last fed."""
         self.faults: list[int] = []
         """Offsets at which our own code failed."""
 
@@ -81,8 +81,7 @@ class Machine:
                 self.faults.append(fault.offset)
                 skips.append(fault.offset)
                 self._restore()
-        self.sends += self._partition.sends
-        self._partition.sends.clear()
+        self.sends, self._partition.sends = self._partition.sends, []
         outcomes, dead = self._partition.outcomes, self._partition.dead
         self._partition.outcomes, self._partition.dead = [], []
         self._sweep()

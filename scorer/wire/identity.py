@@ -10,6 +10,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from scorer.domain.links import ANONYMOUS, EMAIL, PREFIXES, USER
 from scorer.wire.blocked import Blocked, read_blocked
 from scorer.wire.dead_letters import Reason, Rejected
 
@@ -28,7 +29,7 @@ _REMEMBERED = 2**15
 
 _BLOCK = 64
 """Bytes of SHA-256's block."""
-_LETTERS = {kind: f"{kind[0]}_".encode() for kind in KINDS}
+_LETTERS = {"anonymous_id": PREFIXES[ANONYMOUS], "email": PREFIXES[EMAIL], "user_id": PREFIXES[USER]}
 _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
 _PAIRS = [bytes((high, low)) for high in _DIGITS for low in _DIGITS]
 _SHIFTS = range(120, -1, -10)

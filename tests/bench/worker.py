@@ -104,7 +104,7 @@ def _costs(bootstrap: str, run: str, *, moved: bool) -> float:
                 bind = encode_record(Bind(lead, NO_DOOR, -1))
                 writer.append(LOG, partition_of(visitor, PARTITIONS), visitor, bind)
         with WorkerProcess(settings, Path(folder), "--only", "score") as worker:
-            # Twice: what is answered is only appended when what it answers has been read.
+            # Bind, ask, answer, merge: each is appended only when the one before has been read.
             for _ in range(4):
                 wait_until(
                     lambda: scored_to_the_end(worker, broker), PATIENCE, "all visitors have become leads"

@@ -97,6 +97,13 @@ def outcomes_after_changelog() -> Iterator[None]:
                 super().send(*one)
             await super().flush()
 
+    with _released_after_checkpoint(Late):
+        yield
+
+
+@contextmanager
+def _released_after_checkpoint(box: type[Any]) -> Iterator[None]:
+    """Outboxes of this kind are told to ``release`` what they hold when the cut is durable."""
     real = score_agent.checkpoint
 
     async def checkpoint_(partition: Any, box: Any, *rest: Any, **more: Any) -> Any:
@@ -104,7 +111,7 @@ def outcomes_after_changelog() -> Iterator[None]:
         await box.release()
         return done
 
-    with _patched(score_agent, "Outbox", Late), _patched(score_agent, "checkpoint", checkpoint_):
+    with _patched(score_agent, "Outbox", box), _patched(score_agent, "checkpoint", checkpoint_):
         yield
 
 
@@ -255,14 +262,7 @@ def log_after_changelog() -> Iterator[None]:
             held, self.held = self.held, []
             super()._send_on(held)
 
-    real = score_agent.checkpoint
-
-    async def checkpoint_(partition: Any, box: Any, *rest: Any, **more: Any) -> Any:
-        done = await real(partition, box, *rest, **more)
-        await box.release()
-        return done
-
-    with _patched(score_agent, "Outbox", Late), _patched(score_agent, "checkpoint", checkpoint_):
+    with _released_after_checkpoint(Late):
         yield
 
 

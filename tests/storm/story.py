@@ -40,8 +40,6 @@ KINDS: tuple[tuple[int, str, str, dict[str, Any]], ...] = (
 )
 DOORS = (EMAIL, PAGE, APP, BOOKING, PROFILE)
 LINKED = "profile.linked"
-BEST = ("user_id", "email", "anonymous_id")
-"""Whose lead a record is about that names several."""
 
 Identifier = tuple[str, str]
 """A field of ``data``, or ``subject``, and its value."""
