@@ -42,6 +42,7 @@ class FactLine(_Line, tag="fact"):
     source: str
     properties: dict[str, Any]
     sealed: bytes | None = None
+    account: str | None = None
 
 
 class ClockLine(_Line, tag="clock"):
@@ -77,6 +78,7 @@ class ImportEndLine(_Line, tag="import_end"):
 
 class BindLine(_Line, tag="bind"):
     other: str
+    received: int
     door: int
     door_offset: int
 
@@ -84,6 +86,7 @@ class BindLine(_Line, tag="bind"):
 class AskLine(_Line, tag="ask"):
     lead: str
     members: list[str]
+    asked: str
     door: int
     door_offset: int
 
@@ -91,6 +94,7 @@ class AskLine(_Line, tag="ask"):
 class AnswerLine(_Line, tag="answer"):
     lead: str
     accepted: bool
+    asked: str
     door: int
     door_offset: int
 
@@ -103,6 +107,24 @@ class MergeLine(_Line, tag="merge"):
     door_offset: int
 
 
+class EraseLine(_Line, tag="erase"):
+    at: int
+    blocked: bool
+    request: str
+    member: str
+    door: int
+    door_offset: int
+
+
+class MemberLine(_Line, tag="member"):
+    """``key``: the account's, with the byte in front that no lead id has."""
+
+    lead: str
+    version: int
+    points: float | None
+    at: int
+
+
 class RawLine(msgspec.Struct, tag_field="kind", tag="raw", omit_defaults=True, gc=False, kw_only=True):
     partition: int
     offset: int
@@ -111,8 +133,18 @@ class RawLine(msgspec.Struct, tag_field="kind", tag="raw", omit_defaults=True, g
     dead_lettered: str | None = None
 
 
-LinkingLine = BindLine | AskLine | AnswerLine | MergeLine
-Line = FactLine | LinkingLine | ClockLine | DoorsLine | RulesLine | ImportBeginLine | ImportEndLine | RawLine
+LinkingLine = BindLine | AskLine | AnswerLine | MergeLine | EraseLine
+Line = (
+    FactLine
+    | LinkingLine
+    | MemberLine
+    | ClockLine
+    | DoorsLine
+    | RulesLine
+    | ImportBeginLine
+    | ImportEndLine
+    | RawLine
+)
 
 encode_line = msgspec.json.Encoder().encode
 decode_line = msgspec.json.Decoder(Line).decode
@@ -160,9 +192,12 @@ def _record(line: Line) -> record.Record:
             line.source,
             line.properties,
             line.sealed,
+            line.account,
         )
     if isinstance(line, LinkingLine):
         return _linking(line)
+    if isinstance(line, MemberLine):
+        return record.Member(line.lead.encode(), line.version, line.points, line.at)
     if isinstance(line, ClockLine):
         if min(line.times.values(), default=0) < 0 or min(line.times, default=0) < 0:
             raise ValueError("a clock can't be negative")
@@ -182,11 +217,15 @@ def _record(line: Line) -> record.Record:
 def _linking(line: LinkingLine) -> record.Linking:
     door, offset = line.door, line.door_offset
     if isinstance(line, BindLine):
-        return record.Bind(line.other.encode(), door, offset)
+        return record.Bind(line.other.encode(), line.received, door, offset)
     if isinstance(line, AskLine):
-        return record.Ask(line.lead.encode(), [one.encode() for one in line.members], door, offset)
+        return record.Ask(
+            line.lead.encode(), [one.encode() for one in line.members], line.asked.encode(), door, offset
+        )
     if isinstance(line, AnswerLine):
-        return record.Answer(line.lead.encode(), line.accepted, door, offset)
+        return record.Answer(line.lead.encode(), line.accepted, line.asked.encode(), door, offset)
+    if isinstance(line, EraseLine):
+        return record.Erase(line.at, line.blocked, line.request, line.member.encode(), door, offset)
     return record.Merge(line.lead.encode(), line.version, line.state, door, offset)
 
 
@@ -214,9 +253,14 @@ def _readable(partition: int, recorded: Recorded, dead_lettered: str | None) -> 
             source=told.source,
             properties=told.properties,
             sealed=told.sealed,
+            account=told.account,
         )
     if isinstance(told, record.Linking):
         return _linking_line(told, common)
+    if isinstance(told, record.Member):
+        return MemberLine(
+            **common, lead=told.lead.decode(), version=told.version, points=told.points, at=told.at
+        )
     if isinstance(told, record.Clock):
         return ClockLine(**common, times=clock.unpack(told.packed))
     if isinstance(told, record.Doors):
@@ -232,9 +276,24 @@ def _readable(partition: int, recorded: Recorded, dead_lettered: str | None) -> 
 def _linking_line(told: record.Linking, common: dict[str, Any]) -> LinkingLine:
     common |= {"door": told.door, "door_offset": told.offset}
     if isinstance(told, record.Bind):
-        return BindLine(**common, other=told.other.decode())
+        return BindLine(**common, other=told.other.decode(), received=told.received)
     if isinstance(told, record.Ask):
-        return AskLine(**common, lead=told.lead.decode(), members=[one.decode() for one in told.members])
+        return AskLine(
+            **common,
+            lead=told.lead.decode(),
+            members=[one.decode() for one in told.members],
+            asked=told.asked.decode(),
+        )
     if isinstance(told, record.Answer):
-        return AnswerLine(**common, lead=told.lead.decode(), accepted=told.accepted)
+        return AnswerLine(
+            **common, lead=told.lead.decode(), accepted=told.accepted, asked=told.asked.decode()
+        )
+    if isinstance(told, record.Erase):
+        return EraseLine(
+            **common,
+            at=told.at,
+            blocked=told.blocked,
+            request=told.request,
+            member=told.member.decode(),
+        )
     return MergeLine(**common, lead=told.lead.decode(), version=told.version, state=told.state)

@@ -103,6 +103,16 @@ SCORE_MERGED = Counter(
     "Leads that have become part of another.",
     ["partition"],
 )
+SCORE_ERASED = Counter(
+    "scorer_score_erased",
+    "Leads whose person was forgotten.",
+    ["partition"],
+)
+SCORE_SHUNNED = Counter(
+    "scorer_score_shunned",
+    "Facts passed over because their person was forgotten.",
+    ["partition"],
+)
 SCORE_LINKS_REFUSED = Counter(
     "scorer_score_links_refused",
     "Links that would give one person more identifiers than the rules allow: look for a shared device, or"

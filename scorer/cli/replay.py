@@ -162,6 +162,7 @@ _COUNTED = {
     "lead.disqualified.v1": "disqualified",
     "lead.stage.v1": "moved to another stage",
     "lead.merged.v1": "became part of another",
+    "lead.erased.v1": "was forgotten",
 }
 
 

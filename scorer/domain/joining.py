@@ -13,14 +13,29 @@ import msgspec
 
 from scorer.domain.engine import ATTRIBUTES, adopt, evaluate, fire
 from scorer.domain.lead import Lead, decode_lead, encode_lead, new_lead
-from scorer.domain.links import Links, Send, answered, decide, hear
+from scorer.domain.links import Links, Send, answered, decide, erase, hear
 from scorer.domain.merging import merge
-from scorer.domain.outcomes import merged
+from scorer.domain.outcomes import erased, merged
 from scorer.domain.population import Population
-from scorer.domain.record import HOPS, SENT_EACH, Answer, Ask, Bind, Linking, Merge, Posting, encode_record
+from scorer.domain.record import (
+    HOPS,
+    SENT_EACH,
+    Answer,
+    Ask,
+    Bind,
+    Erase,
+    Linking,
+    Merge,
+    Posting,
+    encode_record,
+)
 from scorer.domain.rules import RuleSet
 from scorer.domain.state import PartitionState
 from scorer.domain.timers import Timer
+
+SETTLED: Final = 60_000
+"""ms of the clock after an erasure within which what was said before it still tells who is who, so that all
+of the person is found. Whatever comes later than that is a repetition."""
 
 Sent = tuple[bytes, bytes]
 """A record for the lead log, for the partition of its key: (lead id, value)."""
@@ -59,6 +74,7 @@ class Joining(Population):
             record.source,
             record.properties,
             record.sealed,
+            record.account,
         )
         self.sends.append((target, encode_record(onward)))
 
@@ -83,40 +99,75 @@ class Joining(Population):
         out: list[Send] = []
         refused = 0
         if isinstance(record, Bind):
-            refused = hear(key, links, record.other, limits, version, out)
+            if record.received <= links.erased < self.state.clock - SETTLED:
+                self.counters.shunned += 1
+                return lead
+            refused = hear(key, links, record, limits, version, out)
         elif isinstance(record, Ask):
-            refused = decide(key, links, record.lead, record.members, limits, out)
+            refused = decide(key, links, record, limits, out)
         elif isinstance(record, Answer):
-            # Accepted is accepted: a replay under other rules need not have come to ask by itself.
+            # Accepted is accepted: a replay under other rules need not have come to ask by itself. But an
+            # answer to what was asked before the person was forgotten binds nobody.
+            awaited = record.asked == links.asked or (record.accepted and not links.erased)
             before = bool(links.moved)
-            if (links.asked or record.accepted) and not before:
+            if awaited and not before:
                 refused = answered(key, links, record, limits, version, out)
                 if links.moved:
                     lead = self._move(lead, key, links)
+        elif isinstance(record, Erase):
+            left = erase(key, links, record, limits, out)
+            if left is not None:
+                lead = self._erase(lead, key, left, record)
         elif links.moved:
             out.append((links.moved, record))
         else:
-            links.arriving.append((record.lead, record.version, record.state))
-            self._let_in(lead, key, links, self._rules, self._judged_at)
+            self._arrive(lead, key, links, record)
         self.counters.refused += refused
         for target, one in out:
             self._send(target, one)
         return lead
 
+    def _arrive(self, lead: Lead, key: bytes, links: Links, record: Merge) -> None:
+        """All that a lead was has come: it counts once, and not what the person has been forgotten with."""
+        if record.lead in links.shunned:
+            links.shunned.remove(record.lead)
+        elif record.lead in links.joined or any(one[0] == record.lead for one in links.arriving):
+            self.counters.duplicates += 1
+        else:
+            decode_lead(record.state)  # raises now rather than when rules change
+            links.arriving.append((record.lead, record.version, record.state))
+            self._let_in(lead, key, links, self._rules, self._judged_at)
+
+    def _erase(self, lead: Lead, key: bytes, links: Links, record: Erase) -> Lead:
+        """What is left of a lead: its number, so that no outcome's id comes again, and who is not counted."""
+        left = new_lead(lead.generation, lead.milestone)
+        left.fence, left.seq, left.links, left.clock = lead.fence, lead.seq, links, record.at
+        self.outcomes.append(erased(left, key.decode(), record))
+        self.leads[key] = left
+        self.counters.erased += 1
+        return left
+
+    def _shuns(self, links: Links, record: Posting) -> bool:
+        """Whether a fact is one that the person has been forgotten with, or that is never to count."""
+        shuns = links.blocked or record.received <= links.erased
+        if shuns:
+            self.counters.shunned += 1
+        return shuns
+
     def _move(self, lead: Lead, key: bytes, links: Links) -> Lead:
         """Send all that the lead was to what it has become part of; returns the signpost that is left."""
         left = new_lead(lead.generation, lead.milestone)
         left.fence, left.seq, left.links = lead.fence, lead.seq, links
+        left.clock = lead.clock
         if lead.since:
-            left.clock = lead.clock
             fire(self._rules, lead, key, self._judged_at, self.outcomes)
             self.outcomes.append(merged(self._rules, lead, key.decode(), links.moved.decode()))
             left.seq = lead.seq
-            lead.links = None
+            lead.links = Links(joined=links.joined) if links.joined else None
             self._send(links.moved, Merge(key, self.state.version, encode_lead(lead), 0, 0))
         for one in links.arriving:
             self._send(links.moved, Merge(*one, 0, 0))
-        links.arriving = []
+        links.arriving, links.joined = [], []
         self.leads[key] = left
         self.counters.merged += 1
         return left
@@ -127,12 +178,17 @@ class Joining(Population):
         if not here:
             return
         links.arriving = [one for one in links.arriving if one[1] > rules.version]
-        for _, since, state in here:
+        joined = {*links.joined}
+        for name, since, state in here:
             other = decode_lead(state)
+            joined.add(name)
+            if other.links is not None:
+                joined.update(other.links.joined)
             self._catch_up(other, since, rules)
             merge(rules, lead, other, ATTRIBUTES)
             if other.touched in self.state.imports and not lead.touched:
                 lead.touched = other.touched
+        links.joined = sorted(joined)
         if lead.since and not lead.touched:
             evaluate(rules, lead, key, as_of, "merge", self.outcomes)
 

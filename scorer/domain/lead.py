@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -30,6 +30,23 @@ Click = tuple[bytes, bytes, int, dict[str, Any] | None]
 """(hash of the mail, hash of the link, event time, the properties of a click held back)."""
 
 
+Sealed = tuple[int, bytes, bytes]
+"""(event time, the lead id whose key it is, the field's sealed bytes)."""
+
+Company = tuple[int, str, int, str]
+"""(event time, account id that a publisher has given or empty, event time, domain of an address or empty)."""
+
+Reported = tuple[int, str, float, int]
+"""(version, account or empty, points, the lead's clock then)."""
+
+FORMAT: Final = 1
+"""First of what is stored of a lead, so that a later version can tell."""
+
+
+class NewerFormat(Exception):  # noqa: N818 - a state of the deployment, not a mistake in a call
+    """A state was stored by a later version of this software."""
+
+
 class Lead:
     """Times are ms since 1970. Slots are 32-bit names given by ``rules.slot``; rule changes keep them.
 
@@ -40,6 +57,7 @@ class Lead:
         "attributes",
         "clicks",
         "clock",
+        "company",
         "crossing",
         "days",
         "delivered",
@@ -57,6 +75,8 @@ class Lead:
         "newest",
         "quiet_until",
         "ready_since",
+        "reported",
+        "sealed",
         "seen",
         "seq",
         "since",
@@ -103,6 +123,9 @@ class Lead:
         delivered: dict[bytes, int] | None,
         clicks: list[Click] | None,
         links: Links | None,
+        sealed: dict[str, Sealed] | None,
+        company: Company | None,
+        reported: Reported | None,
     ) -> None:
         self.fence = fence
         """Highest log offset applied; a record at or below it is skipped. -1: none yet."""
@@ -165,6 +188,12 @@ class Lead:
         """The newest clicks as they arrived, those held back among them. None where nobody asks."""
         self.links = links
         """What the lead knows of others that are the same person; None: of none."""
+        self.sealed = sealed
+        """Identifying fields: name -> what only those who have the key can read. None where none are kept."""
+        self.company = company
+        """Where the lead belongs, by what its records said; None: they have said nothing."""
+        self.reported = reported
+        """What the lead last counted in an account; None: it has never counted in one."""
 
     def watched_since(self, slot: Slot) -> int:
         """When watching began, by the slot of a watch."""
@@ -178,11 +207,13 @@ def new_lead(generation: int = 0, milestone: int = 0) -> Lead:
     return Lead(
         -1, generation, milestone, 0, OPEN, 0, 0, 0, 0, 0, 0, 0, 0,
         [], {}, None, (), {}, None, {}, (), {}, b"", 0, 0, 0, 0, 0, None, None, None,
+        None, None, None,
     )
     # fmt: on
 
 
 _Stored = tuple[
+    Literal[1],  # FORMAT
     int,
     int,
     int,
@@ -214,29 +245,44 @@ _Stored = tuple[
     dict[bytes, int] | None,
     list[Click] | None,
     StoredLinks | None,
+    dict[str, Sealed] | None,
+    Company | None,
+    Reported | None,
 ]
+_LINKS: Final = -4
+"""Where the links stand in it."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(_Stored).decode
 
 
 def encode_lead(lead: Lead) -> bytes:
-    """msgpack: an array of the fields in the order of ``Lead``'s arguments."""
+    """msgpack: an array of ``FORMAT`` and the fields in the order of ``Lead``'s arguments."""
     return _encode(stored(lead))
 
 
 def decode_lead(encoded: bytes | memoryview) -> Lead:
-    """The inverse of ``encode_lead``; raises ``msgspec.MsgspecError`` on anything else."""
-    fields = _decode(encoded)
-    links = fields[-1]
-    if links is None:
-        return Lead(*fields)
-    arguments: Any = (*fields[:-1], Links(*links))
+    """The inverse of ``encode_lead``.
+
+    Raises ``NewerFormat``, and ``msgspec.MsgspecError`` on anything else that is none.
+    """
+    try:
+        fields = _decode(encoded)
+    except msgspec.ValidationError:
+        stands = msgspec.msgpack.decode(encoded)
+        if isinstance(stands, list) and stands and isinstance(stands[0], int) and stands[0] > FORMAT:
+            raise NewerFormat(f"format {stands[0]}; this version knows {FORMAT}") from None
+        raise
+    links = fields[_LINKS]
+    arguments: Any = fields[1:]
+    if links is not None:
+        arguments = (*fields[1:_LINKS], Links(*links), *fields[_LINKS + 1 :])
     return Lead(*arguments)
 
 
 def stored(lead: Lead) -> tuple[Any, ...]:
     """What is stored of a lead; two leads in the same state give equal tuples."""
     return (
+        FORMAT,
         lead.fence,
         lead.generation,
         lead.milestone,
@@ -268,4 +314,7 @@ def stored(lead: Lead) -> tuple[Any, ...]:
         lead.delivered,
         lead.clicks,
         stored_links(lead.links),
+        lead.sealed,
+        lead.company,
+        lead.reported,
     )

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from scorer.domain.record import Answer, Ask, Bind, Linking
+import msgspec
+
+from scorer.domain.record import Answer, Ask, Bind, Erase, Linking
 
 ANONYMOUS: Final = 0
 EMAIL: Final = 1
@@ -38,16 +40,42 @@ Limits = tuple[int, ...]
 """Kind -> how many ids of it one lead may have."""
 
 
-Waiting = tuple[bytes, list[bytes] | None]
+Waiting = tuple[bytes, list[bytes] | None, bytes, int]
 Arriving = tuple[bytes, int, bytes]
-StoredLinks = tuple[bytes, list[bytes], bytes, list[Waiting], dict[bytes, int], list[Arriving]]
+Parting = tuple[bytes, str]
+NOBODY: Final[Parting] = (b"", "")
+StoredLinks = tuple[
+    bytes,
+    list[bytes],
+    bytes,
+    list[Waiting],
+    dict[bytes, int],
+    list[Arriving],
+    list[bytes],
+    int,
+    bool,
+    list[bytes],
+    Parting,
+]
 """The arguments of ``Links``."""
 
 
 class Links:
     """What a lead knows of others. Ids are lead ids, UTF-8."""
 
-    __slots__ = ("arriving", "asked", "members", "moved", "refused", "waiting")
+    __slots__ = (
+        "arriving",
+        "asked",
+        "blocked",
+        "erased",
+        "joined",
+        "members",
+        "moved",
+        "parting",
+        "refused",
+        "shunned",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -57,6 +85,11 @@ class Links:
         waiting: list[Waiting] | None = None,
         refused: dict[bytes, int] | None = None,
         arriving: list[Arriving] | None = None,
+        joined: list[bytes] | None = None,
+        erased: int = 0,
+        blocked: bool = False,  # noqa: FBT001, FBT002 - stored by place
+        shunned: list[bytes] | None = None,
+        parting: Parting = NOBODY,
     ) -> None:
         self.moved = moved
         """The lead that this one has become part of; empty: it stands for itself."""
@@ -65,18 +98,41 @@ class Links:
         self.asked = asked
         """The lead whose answer is awaited; empty: none."""
         self.waiting = waiting or []
-        """What came meanwhile: (lead, its members) of one that asks, (lead, None) of one named with this."""
+        """What came meanwhile: (lead, its members, whom it asked first, 0) of one that asks; of one that is
+        named with this (lead, None, b"", received)."""
         self.refused = refused or {}
         """Lead -> version of the rules under which it did not become one with this one."""
         self.arriving = arriving or []
         """(lead, version, state) of leads that come from rules not yet in force here."""
+        self.joined = joined or []
+        """Those of whom all that they were has come: it counts once."""
+        self.erased = erased
+        """What was received until then (ms) is forgotten; 0: nothing is."""
+        self.blocked = blocked
+        """What is received later does not count either."""
+        self.shunned = shunned or []
+        """Those of whom all that they were was on its way when the person was erased."""
+        self.parting = parting
+        """(the lead whose answer was awaited then, the request): if it is the same person, it is erased too."""
 
 
 def stored_links(links: Links | None) -> StoredLinks | None:
     """What is stored of them."""
     if links is None:
         return None
-    return links.moved, links.members, links.asked, links.waiting, links.refused, links.arriving
+    return (
+        links.moved,
+        links.members,
+        links.asked,
+        links.waiting,
+        links.refused,
+        links.arriving,
+        links.joined,
+        links.erased,
+        links.blocked,
+        links.shunned,
+        links.parting,
+    )
 
 
 def kind_of(lead_id: bytes) -> int:
@@ -92,45 +148,49 @@ def yields_to(lead_id: bytes, other: bytes) -> bool:
     return mine < its or (mine == its and lead_id < other)
 
 
-def hear(key: bytes, links: Links, other: bytes, limits: Limits, version: int, out: list[Send]) -> int:
-    """``other`` is the same person as the lead ``key``; returns how many links that refuses (0 or 1)."""
+def hear(key: bytes, links: Links, bind: Bind, limits: Limits, version: int, out: list[Send]) -> int:
+    """``bind.other`` is the same person as the lead ``key``; returns how many links that refuses (0 or 1)."""
     if links.moved:
-        out.append((links.moved, Bind(other, 0, 0)))
+        out.append((links.moved, bind))
         return 0
-    if other == key or other in links.members or other == links.asked:
+    other = bind.other
+    if links.blocked or other == key or other in links.members:
+        return 0
+    if other == links.asked:
+        # Perhaps again because no answer ever came: a record at which our own code failed.
+        out.append((other, _question(key, links)))
         return 0
     if _too_many(key, links.members, [other], limits):
         # Whatever the other one has become part of by now: it brings at least itself.
         return _refuse(links, other, version)
     if not yields_to(key, other):
-        out.append((other, Bind(key, 0, 0)))
+        out.append((other, Bind(key, bind.received, 0, 0)))
         return 0
     if links.asked:
-        return _wait(links, other, None)
+        return _wait(links, (other, None, b"", bind.received))
     if links.refused.get(other) == version:
         return 1
     links.asked = other
-    out.append((other, Ask(key, [key, *links.members], 0, 0)))
+    out.append((other, _question(key, links)))
     return 0
 
 
-def decide(
-    key: bytes, links: Links, lead: bytes, members: list[bytes], limits: Limits, out: list[Send]
-) -> int:
-    """``lead`` asks to become part of the lead ``key``; returns how many links that refuses (0 or 1)."""
+def decide(key: bytes, links: Links, ask: Ask, limits: Limits, out: list[Send]) -> int:
+    """``ask.lead`` asks to become part of the lead ``key``; returns how many links that refuses (0 or 1)."""
     if links.moved:
-        out.append((links.moved, Ask(lead, members, 0, 0)))
+        out.append((links.moved, ask))
         return 0
-    if links.asked:
-        if _wait(links, lead, members):
-            out.append((lead, Answer(key, accepted=False, door=0, offset=0)))
+    if links.asked and not links.blocked:
+        if _wait(links, (ask.lead, ask.members, ask.asked, 0)):
+            out.append(_answer(key, ask, accepted=False))
             return 1
         return 0
-    if _too_many(key, links.members, members, limits):
-        out.append((lead, Answer(key, accepted=False, door=0, offset=0)))
+    if links.blocked or _too_many(key, links.members, ask.members, limits):
+        out.append(_answer(key, ask, accepted=False))
         return 1
-    links.members = sorted({*links.members, *members})
-    out.append((lead, Answer(key, accepted=True, door=0, offset=0)))
+    links.members = sorted({*links.members, *ask.members})
+    links.shunned = [one for one in links.shunned if one not in ask.members]
+    out.append(_answer(key, ask, accepted=True))
     return 0
 
 
@@ -138,26 +198,69 @@ def answered(key: bytes, links: Links, answer: Answer, limits: Limits, version: 
     """Go on with what waited for the answer; returns how many of those links that refuses."""
     asked, links.asked = links.asked, b""
     waiting, links.waiting = links.waiting, []
+    (parting, request), links.parting = links.parting, NOBODY
     refused = 0
-    if answer.accepted:
+    if parting and answer.accepted:
+        # What was on its way to be one person with this is forgotten with it.
+        out.append((answer.lead, Erase(links.erased, links.blocked, request, key, 0, 0)))
+    elif answer.accepted:
         links.moved, links.members = answer.lead, []
     else:
         for one in dict.fromkeys((asked, answer.lead)):  # in an order that every process has
             _refuse(links, one, version)
-    for lead, members in waiting:
+    for lead, members, first, received in waiting:
         if members is None:
-            refused += hear(key, links, lead, limits, version, out)
+            refused += hear(key, links, Bind(lead, received, 0, 0), limits, version, out)
         else:
-            refused += decide(key, links, lead, members, limits, out)
+            refused += decide(key, links, Ask(lead, members, first, 0, 0), limits, out)
     return refused
 
 
-def _wait(links: Links, lead: bytes, members: list[bytes] | None) -> int:
-    if (lead, members) in links.waiting:
+def erase(key: bytes, links: Links, record: Erase, limits: Limits, out: list[Send]) -> Links | None:
+    """What is left of a lead's links when the person is forgotten; None where there is nothing to forget.
+
+    All that are the same person hear of it, and those that are found to be as soon as they are.
+    """
+    if links.moved:
+        out.append((links.moved, msgspec.structs.replace(record, member=record.member or key)))
+    if record.member and (links.moved or record.member not in links.members):
+        return None
+    if links.erased >= record.at:
+        links.blocked = links.blocked or record.blocked
+        return None
+    everywhere = msgspec.structs.replace(record, member=b"")
+    out.extend((member, everywhere) for member in links.members)
+    named: list[Waiting] = []
+    for waiting in links.waiting:
+        lead, members, first, _ = waiting
+        if members is None:
+            named.append(waiting)
+            continue
+        if not _too_many(key, links.members, members, limits):
+            out.append((lead, everywhere))
+        out.append(_answer(key, Ask(lead, members, first, 0, 0), accepted=False))
+    left = Links(asked=links.asked, waiting=named, erased=record.at)
+    if links.asked:
+        left.parting = links.asked, record.request
+    left.blocked = links.blocked or record.blocked
+    left.shunned = sorted({*links.members, *links.shunned} - {*links.joined})
+    return left
+
+
+def _question(key: bytes, links: Links) -> Ask:
+    return Ask(key, [key, *links.members], links.asked, 0, 0)
+
+
+def _answer(key: bytes, ask: Ask, *, accepted: bool) -> Send:
+    return ask.lead, Answer(key, accepted=accepted, asked=ask.asked, door=0, offset=0)
+
+
+def _wait(links: Links, one: Waiting) -> int:
+    if one in links.waiting:
         return 0
     if len(links.waiting) >= WAITING:
         return 1
-    links.waiting.append((lead, members))
+    links.waiting.append(one)
     return 0
 
 

@@ -26,6 +26,7 @@ from scorer.domain.lifecycle import (
 )
 from scorer.domain.machines import CLICKS, MAILS
 from scorer.domain.model import Once, OncePerObject, PerPeriod, PointsPerPeriod
+from scorer.domain.person import unite
 from scorer.domain.rules import RuleSet
 
 SAYS_MOST: Final = (
@@ -46,7 +47,7 @@ def merge(rules: RuleSet, lead: Lead, other: Lead, attributes: int) -> None:
     """Add to ``lead`` all that ``other`` is; both stand at these rules.
 
     ``attributes``: how many are kept. Nothing is evaluated: that is for the caller, and so are
-    ``fence``, ``milestone``, ``seq``, ``wake`` and ``links``, which stay ``lead``'s.
+    ``fence``, ``milestone``, ``seq``, ``wake``, ``links`` and ``reported``, which stay ``lead``'s.
     """
     if not other.since:
         return
@@ -62,6 +63,7 @@ def merge(rules: RuleSet, lead: Lead, other: Lead, attributes: int) -> None:
     _merge_attributes(lead, other, attributes)
     lead.seen = _merge_seen(lead.seen, other.seen, rules.model.dedupe)
     _merge_mails(lead, other)
+    unite(lead, other)
     resum(rules, lead)
 
 

@@ -13,7 +13,7 @@ class Event(msgspec.Struct, gc=False):
     subject: str
     time: str
     datacontenttype: str
-    data: OutcomeData | ViewData | IdentityData
+    data: Data
 
 
 class Contribution(msgspec.Struct, gc=False):
@@ -80,4 +80,13 @@ class IdentityData(msgspec.Struct, gc=False):
     """Those that were said to be the same person and, by the limits, are not."""
 
 
+class ErasedData(msgspec.Struct, gc=False):
+    sequence: int
+    request: str
+    """What asked for it, as in the receipt."""
+    blocked: bool
+    """What comes of the person later does not count either."""
+
+
+Data = OutcomeData | ViewData | IdentityData | ErasedData
 encode_event = msgspec.json.Encoder().encode

@@ -15,14 +15,25 @@ from scorer.domain.lead import Lead
 from scorer.domain.ledger import Line, ledger
 from scorer.domain.lifecycle import LIFECYCLE, STAGES
 from scorer.domain.links import Links
-from scorer.domain.messages import Contribution, Event, IdentityData, OutcomeData, ViewData, encode_event
+from scorer.domain.messages import (
+    Contribution,
+    Data,
+    ErasedData,
+    Event,
+    IdentityData,
+    OutcomeData,
+    ViewData,
+    encode_event,
+)
 from scorer.domain.reading import clamp, parts, reaches, weigh
+from scorer.domain.record import Erase
 from scorer.domain.rules import RuleSet
 
 LEAD_QUALIFIED: Final = "lead.qualified"
 LEAD_DISQUALIFIED: Final = "lead.disqualified"
 LEAD_STAGE: Final = "lead.stage"
 LEAD_MERGED: Final = "lead.merged"
+LEAD_ERASED: Final = "lead.erased"
 LEAD_SCORE: Final = "lead.score"
 LEAD_IDENTITY: Final = "lead.identity"
 SOURCE: Final = "scorer"
@@ -100,6 +111,14 @@ def merged(rules: RuleSet, lead: Lead, lead_id: str, into: str) -> Outcome:
     return outcome(rules, lead, lead_id, LEAD_MERGED, "merge", "merge", into=into)
 
 
+def erased(lead: Lead, lead_id: str, record: Erase) -> Outcome:
+    """The person is forgotten; nothing of what the lead was is said. Raises the sequence number."""
+    lead.seq += 1
+    data = ErasedData(lead.seq, record.request, record.blocked)
+    event = _event(f"{lead_id}:{lead.seq}", LEAD_ERASED, lead_id, record.at, data)
+    return Outcome(f"{LEAD_ERASED}.v1", lead_id.encode(), event)
+
+
 def _by_weight(line: Line) -> tuple[float, str]:
     return -abs(line.value), line.rule
 
@@ -119,8 +138,13 @@ def score_view(rules: RuleSet, lead_id: str, lead: Lead) -> bytes:
     return _event(f"{lead_id}@{lead.fence}", LEAD_SCORE, lead_id, lead.clock, data)
 
 
-def identity_view(lead_id: str, lead: Lead, links: Links, clock: int) -> bytes:
-    """The value of ``lead.identity.v1``: who is who, as of the partition's clock (ms)."""
+def identity_view(lead_id: str, lead: Lead, links: Links, clock: int) -> bytes | None:
+    """The value of ``lead.identity.v1``: who is who, as of the partition's clock (ms).
+
+    None where the person has been forgotten, and nothing is known of a new life.
+    """
+    if links.erased and not (links.moved or links.members or links.refused):
+        return None
     data = IdentityData(
         links.moved.decode() or None,
         [member.decode() for member in links.members],
@@ -183,7 +207,7 @@ def _round(points: float) -> float:
     return whole / SCALE
 
 
-def _event(id_: str, kind: str, lead_id: str, at: int, data: OutcomeData | ViewData | IdentityData) -> bytes:
+def _event(id_: str, kind: str, lead_id: str, at: int, data: Data) -> bytes:
     return encode_event(Event("1.0", id_, SOURCE, kind, lead_id, instant(at), "application/json", data))
 
 

@@ -15,8 +15,10 @@ import msgspec
 from scorer.domain import clock
 from scorer.domain.engine import step, step_imported
 from scorer.domain.joining import Joining
-from scorer.domain.lead import SEEN_ENTRY, Lead
+from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat
+from scorer.domain.person import take_in
 from scorer.domain.record import (
+    ACCOUNT,
     Clock,
     Doors,
     ImportBegin,
@@ -178,11 +180,13 @@ class LogPartition(Joining):
                 elif offset <= lead.fence:
                     counters.skipped += 1
                     continue
-                elif links is not None and links.moved:
-                    self._forward(links.moved, record, offset)
-                    if self._suspects:
-                        self._clear_suspects()
-                    continue
+                elif links is not None and (links.moved or links.erased):
+                    if links.moved:
+                        self._forward(links.moved, record, offset)
+                    if links.moved or self._shuns(links, record):
+                        if self._suspects:
+                            self._clear_suspects()
+                        continue
                 wake, machines = lead.wake, lead.machines
                 if lead.milestone < milestone:
                     self._pass_milestones(lead, key)
@@ -209,6 +213,8 @@ class LogPartition(Joining):
                             self.outcomes,
                         )
                         facts += 1
+                if record.sealed is not None or record.account is not None:
+                    take_in(lead, key, record)
                 if lead.machines != machines:
                     counters.machines += lead.machines - machines
                 lead.fence = offset
@@ -217,6 +223,11 @@ class LogPartition(Joining):
                     self._requeue(lead, key, wake)
                 if self._suspects:
                     self._clear_suspects()
+        except NewerFormat as error:
+            state.position = offset
+            raise PartitionStopped(
+                offset, f"a later version of scorer has written this record ({error})"
+            ) from error
         except PartitionStopped:
             state.position = offset
             raise
@@ -361,8 +372,8 @@ class LogPartition(Joining):
 
 
 def _is_lead_id(key: bytes) -> bool:
-    """Lead ids are UTF-8, not empty, and don't start with the byte of the owner's own keys."""
-    if not key or key[:1] == b"\0":
+    """Lead ids are UTF-8, not empty, and don't start with the bytes of the owner's own keys and accounts'."""
+    if not key or key[0] <= ACCOUNT[0]:
         return False
     try:
         key.decode()

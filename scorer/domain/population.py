@@ -25,6 +25,7 @@ class Counters:
 
     __slots__ = (
         "duplicates",
+        "erased",
         "evicted_ids",
         "facts",
         "faults",
@@ -34,6 +35,7 @@ class Counters:
         "merged",
         "records",
         "refused",
+        "shunned",
         "skipped",
         "timers",
         "undecodable",
@@ -56,6 +58,10 @@ class Counters:
         """Leads that have become part of another."""
         self.refused = 0
         """Links that the limits of one person refuse."""
+        self.erased = 0
+        """Leads whose person was forgotten."""
+        self.shunned = 0
+        """Facts passed over because their person was forgotten."""
         self.evicted_ids = 0
         self.undecodable = 0
         self.faults = 0

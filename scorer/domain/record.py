@@ -56,6 +56,9 @@ class Fact(msgspec.Struct, array_like=True, tag_field="kind", tag=0, gc=False, f
     in a profile update null removes the attribute."""
     sealed: bytes | None = None
     """Identifying fields, encrypted with a key of the lead's own; the engine never opens it."""
+    account: str | None = None
+    """The company that the lead belongs to: an id that a publisher has given, empty where the publisher says
+    that there is none any more; or ``@`` and the domain of an address. None: nothing is said."""
 
 
 class Posting(msgspec.Struct, array_like=True, tag_field="kind", tag=0, gc=False, frozen=True):
@@ -71,12 +74,15 @@ class Posting(msgspec.Struct, array_like=True, tag_field="kind", tag=0, gc=False
     source: str
     properties: msgspec.Raw
     sealed: bytes | None = None
+    account: str | None = None
 
 
 class Bind(msgspec.Struct, array_like=True, tag_field="kind", tag=6, gc=False, frozen=True):
     """The lead of the key and ``other`` are one person."""
 
     other: bytes
+    received: int
+    """As in the ``Fact`` that says so."""
     door: int
     offset: int
 
@@ -87,6 +93,8 @@ class Ask(msgspec.Struct, array_like=True, tag_field="kind", tag=7, gc=False, fr
     lead: bytes
     members: list[bytes]
     """``lead`` and all that has become one with it."""
+    asked: bytes
+    """The lead that was asked first: the answer repeats it."""
     door: int
     offset: int
 
@@ -96,6 +104,8 @@ class Answer(msgspec.Struct, array_like=True, tag_field="kind", tag=8, gc=False,
 
     lead: bytes
     accepted: bool
+    asked: bytes
+    """As in the question."""
     door: int
     offset: int
 
@@ -110,6 +120,33 @@ class Merge(msgspec.Struct, array_like=True, tag_field="kind", tag=9, gc=False, 
     """``encode_lead``."""
     door: int
     offset: int
+
+
+class Erase(msgspec.Struct, array_like=True, tag_field="kind", tag=10, gc=False, frozen=True):
+    """The person whose lead is the key's is forgotten, under all names."""
+
+    at: int
+    """ms; what was received until then counts no more, whenever it arrives."""
+    blocked: bool
+    """What is received later does not count either."""
+    request: str
+    """Names the request; the outcome repeats it."""
+    member: bytes
+    """Not empty: only if this lead has become part of the key's."""
+    door: int
+    offset: int
+
+
+class Member(msgspec.Struct, array_like=True, tag_field="kind", tag=11, gc=False, frozen=True):
+    """What a lead counts in the account of the key. Absolute: a lower or equal version changes nothing."""
+
+    lead: bytes
+    version: int
+    """Rises with each such record of the lead, whichever account it is for."""
+    points: float | None
+    """None: the lead belongs to the account no more."""
+    at: int
+    """ms; the lead's clock, at which it had these points."""
 
 
 class Clock(msgspec.Struct, array_like=True, tag_field="kind", tag=1, gc=False, frozen=True):
@@ -157,22 +194,36 @@ class ImportEnd(msgspec.Struct, array_like=True, tag_field="kind", tag=5, gc=Fal
     number: int
 
 
-Linking = Bind | Ask | Answer | Merge
-"""What makes two leads one. Only the first of them ever comes from outside of the score agents."""
-Posted = Posting | Linking | Clock | Doors | Rules | ImportBegin | ImportEnd
-Record = Fact | Linking | Clock | Doors | Rules | ImportBegin | ImportEnd
+Linking = Bind | Ask | Answer | Merge | Erase
+"""Who is who, and who is to be forgotten. What comes from outside is a ``Bind`` or an ``Erase``."""
+Posted = Posting | Linking | Member | Clock | Doors | Rules | ImportBegin | ImportEnd
+Record = Fact | Linking | Member | Clock | Doors | Rules | ImportBegin | ImportEnd
+
+ACCOUNT: Final = b"\x01"
+"""A key that begins with it is an account's: no lead id has control characters."""
 
 
 def ids_in(record: Linking) -> list[bytes]:
     """The lead ids in a record about who is who, its key aside."""
     if isinstance(record, Bind):
         return [record.other]
-    return [record.lead, *record.members] if isinstance(record, Ask) else [record.lead]
+    if isinstance(record, Ask):
+        return [record.lead, *record.members, record.asked]
+    if isinstance(record, Answer):
+        return [record.lead, record.asked]
+    if isinstance(record, Merge):
+        return [record.lead]
+    return [record.member] if record.member else []
 
 
 def is_linking(value: bytes | None) -> bool:
     """Whether an encoded record is one of ``Linking``: an array of less than 16, its tag one byte."""
-    return value is not None and len(value) > 1 and 0x90 <= value[0] <= 0x9F and 6 <= value[1] <= 9  # noqa: PLR2004
+    return value is not None and len(value) > 1 and 0x90 <= value[0] <= 0x9F and 6 <= value[1] <= 10  # noqa: PLR2004
+
+
+def is_member(value: bytes | None) -> bool:
+    """Whether an encoded record is a ``Member``."""
+    return value is not None and len(value) > 1 and 0x90 <= value[0] <= 0x9F and value[1] == 11  # noqa: PLR2004
 
 
 decode_record = msgspec.msgpack.Decoder(Record).decode

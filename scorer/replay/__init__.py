@@ -81,7 +81,7 @@ class Replay:
             while ready := self._waiting.ready():
                 for partition, records, skip in ready:
                     yield from self._feed(partition, records, skip)
-                    self._waiting.take(self._machines[partition].sends)
+                    self._waiting.take(partition, records[-1].offset, self._machines[partition].sends)
 
     def _feed(
         self, partition: int, records: Sequence[Recorded], skip: Sequence[int]

@@ -6,9 +6,21 @@ read the other partition up to the record that sent it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from scorer.domain.record import Merge, decode_record, is_linking
+from msgspec.structs import replace
+
+from scorer.domain.clock import pack
+from scorer.domain.record import (
+    HOPS,
+    NO_DOOR,
+    SENT_EACH,
+    Clock,
+    Merge,
+    decode_record,
+    encode_record,
+    is_linking,
+)
 from scorer.log_lines import Recorded
 
 if TYPE_CHECKING:
@@ -19,6 +31,10 @@ if TYPE_CHECKING:
 Ready = tuple[int, list[Recorded], list[int]]
 """Partition, records, and offsets among them to pass over."""
 _Hop = tuple[int, int]
+_PARTITIONS: Final = 0xFFFF
+"""Where a hop's number has the partition's."""
+NOTHING: Final = encode_record(Clock(pack({})))
+"""A record that changes nothing."""
 
 
 class Waiting:
@@ -27,19 +43,25 @@ class Waiting:
         self._skip: dict[int, set[int]] = {}
         self._merges: dict[_Hop, bytes] = {}
         """Where it comes from -> the merge record as it is under these rules."""
+        self._states: dict[bytes, Merge] = {}
+        """Lead -> its merge record under these rules."""
+        self._applied: dict[int, int] = {}
+        """Partition -> the last offset that has been applied."""
 
     def add(self, partition: int, records: Iterable[Recorded], skip: Iterable[int]) -> None:
         """Records that come next in a partition."""
         self._records.setdefault(partition, []).extend(records)
         self._skip.setdefault(partition, set()).update(skip)
 
-    def take(self, sends: Iterable[Sent]) -> None:
-        """What a partition has sent to the log."""
+    def take(self, partition: int, offset: int, sends: Iterable[Sent]) -> None:
+        """What a partition has sent to the log up to and with the record at an offset."""
+        self._applied[partition] = offset
         for _, value in sends:
             if is_linking(value):
                 record = decode_record(value)
                 if isinstance(record, Merge):
                     self._merges[record.door, record.offset] = value
+                    self._states[record.lead] = record
 
     def ready(self) -> list[Ready]:
         """What can be applied now, partition by partition; nothing when all is, or the rest has to wait."""
@@ -64,8 +86,20 @@ class Waiting:
             if is_linking(recorded.value):
                 record = decode_record(recorded.value or b"")
                 if isinstance(record, Merge):
-                    own = self._merges.get((record.door, record.offset))
+                    own = self._own(record)
                     if own is None:
                         return place, changed
                     changed[place] = Recorded(recorded.offset, recorded.key, own)
         return len(records), changed
+
+    def _own(self, record: Merge) -> bytes | None:
+        """What stands in a merge record's place; None: it is still to come."""
+        own = self._merges.get((record.door, record.offset))
+        if own is not None:
+            return own
+        if record.door == NO_DOOR:  # once more from the dead letters
+            state = self._states.get(record.lead)
+            return NOTHING if state is None else encode_record(replace(state, door=NO_DOOR, offset=-1))
+        source, offset = (record.door - HOPS) & _PARTITIONS, record.offset // SENT_EACH
+        # Under these rules the lead had been let in before, and has come with the one it is part of.
+        return NOTHING if self._applied.get(source, -1) >= offset else None

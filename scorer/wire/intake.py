@@ -99,14 +99,14 @@ class Intake:
             raise Rejected(Reason.TOO_LARGE, f"{len(encoded)} bytes as a log record")
         if not others:
             return ((lead, encoded),)
-        return ((lead, encoded), *_binds(lead, others, door, offset))
+        return ((lead, encoded), *_binds(lead, others, received, door, offset))
 
 
-def _binds(lead: bytes, others: Iterable[bytes], door: int, offset: int) -> Iterator[Accepted]:
+def _binds(lead: bytes, others: Iterable[bytes], received: int, door: int, offset: int) -> Iterator[Accepted]:
     """For each of the other ids, on the partition that is its own: it is the same person as ``lead``."""
     for number, other in enumerate(others):
         source, place = (BINDS + door, offset * BINDS_EACH + number) if door else (NO_DOOR, -1)
-        yield other, encode_record(Bind(lead, source, place))
+        yield other, encode_record(Bind(lead, received, source, place))
 
 
 class TypesOfDoor:

@@ -22,7 +22,8 @@ QUALIFIED = "lead.qualified.v1"
 DISQUALIFIED = "lead.disqualified.v1"
 STAGE = "lead.stage.v1"
 MERGED = "lead.merged.v1"
-OUTCOMES = (QUALIFIED, DISQUALIFIED, STAGE, MERGED)
+ERASED = "lead.erased.v1"
+OUTCOMES = (QUALIFIED, DISQUALIFIED, STAGE, MERGED, ERASED)
 SCORE = "lead.score.v1"
 IDENTITY = "lead.identity.v1"
 

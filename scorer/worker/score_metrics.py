@@ -21,6 +21,8 @@ _COUNTERS: dict[str, Counter] = {
     "forwarded": metrics.SCORE_FORWARDED,
     "merged": metrics.SCORE_MERGED,
     "refused": metrics.SCORE_LINKS_REFUSED,
+    "erased": metrics.SCORE_ERASED,
+    "shunned": metrics.SCORE_SHUNNED,
 }
 
 

@@ -33,8 +33,8 @@ class Taken(NamedTuple):
     """Those changed since the cut before, with their stamps."""
     views: list[tuple[bytes, bytes | None]]
     """Lead id, score view; None for a lead that has become part of another."""
-    identities: list[tuple[bytes, bytes]]
-    """Lead id, who it is."""
+    identities: list[tuple[bytes, bytes | None]]
+    """Lead id, who it is; None for one of whom nothing is known any more."""
     system: list[tuple[bytes, bytes | None]]
     """System keys in the order in which they must be written: the cut record last."""
     timers: list[tuple[bool, int, bytes]]
@@ -226,7 +226,7 @@ class ScorePartition:
                     views.append((key, score_view(rules, key.decode(), lead)))
                 elif lead.clock:  # it has become part of another, and was shown
                     views.append((key, None))
-        identities = [
+        identities: list[tuple[bytes, bytes | None]] = [
             (key, identity_view(key.decode(), dirty[key], dirty[key].links or Links(), state.clock))
             for key in sorted(linked)
         ]

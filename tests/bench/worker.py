@@ -101,7 +101,7 @@ def _costs(bootstrap: str, run: str, *, moved: bool) -> float:
     with tempfile.TemporaryDirectory(prefix="scorer-bench-") as folder:
         with broker.writer() as writer:
             for lead, visitor in visitors.items():
-                bind = encode_record(Bind(lead, NO_DOOR, -1))
+                bind = encode_record(Bind(lead, 1, NO_DOOR, -1))
                 writer.append(LOG, partition_of(visitor, PARTITIONS), visitor, bind)
         with WorkerProcess(settings, Path(folder), "--only", "score") as worker:
             # Bind, ask, answer, merge: each is appended only when the one before has been read.

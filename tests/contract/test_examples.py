@@ -96,8 +96,9 @@ def test_the_lead_log_is_documented_as_it_is() -> None:
     for part in text.split("\n## ")[1:]:
         name = part.split("\n")[0].split(" ")[0].strip("`")
         documented[name] = re.findall(r"^\| \d+ \| `(\w+)` \|", part, re.MULTILINE)
-    structs = [record.Fact, record.Clock, record.Doors, record.Rules, record.ImportBegin, record.ImportEnd]
-    for struct in structs:
+    controls = [record.Clock, record.Doors, record.Rules, record.ImportBegin, record.ImportEnd]
+    links = [record.Bind, record.Ask, record.Answer, record.Merge, record.Erase, record.Member]
+    for struct in [record.Fact, *controls, *links]:
         assert documented[struct.__name__] == ["kind", *struct.__struct_fields__], struct
         tag = struct.__struct_config__.tag
         assert f"## `{struct.__name__}` (kind {tag})" in text

@@ -197,7 +197,7 @@ class Log:
         self.append(partition_of(lead, self.count), lead, encode_record(fact))
         if as_lead is None:
             for number, other in enumerate(one.others):
-                bind = Bind(one.lead, BINDS + DOOR, offset * BINDS_EACH + number)
+                bind = Bind(one.lead, one.time, BINDS + DOOR, offset * BINDS_EACH + number)
                 self.append(partition_of(other, self.count), other, encode_record(bind))
 
     def tick(self, time: int) -> None:

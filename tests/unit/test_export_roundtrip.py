@@ -19,9 +19,11 @@ from scorer.domain.record import (
     Clock,
     Door,
     Doors,
+    Erase,
     Fact,
     ImportBegin,
     ImportEnd,
+    Member,
     Merge,
     Record,
     Rules,
@@ -44,6 +46,7 @@ facts = st.builds(
     source=texts,
     properties=st.dictionaries(texts, st.one_of(scalars, st.lists(scalars, max_size=3)), max_size=4),
     sealed=st.none() | st.binary(max_size=9),
+    account=st.none() | texts,
 )
 naturals = st.integers(0, 2**63 - 1)
 clocks = st.dictionaries(naturals, naturals, max_size=5).map(lambda times: Clock(clock.pack(times)))
@@ -56,9 +59,11 @@ records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Rules, integers, texts, st.binary(max_size=30)),
     st.builds(ImportBegin, integers),
     st.builds(ImportEnd, integers),
-    st.builds(Bind, ids, integers, integers),
-    st.builds(Ask, ids, st.lists(ids, max_size=3), integers, integers),
-    st.builds(Answer, ids, st.booleans(), integers, integers),
+    st.builds(Bind, ids, integers, integers, integers),
+    st.builds(Ask, ids, st.lists(ids, max_size=3), ids, integers, integers),
+    st.builds(Answer, ids, st.booleans(), ids, integers, integers),
+    st.builds(Erase, integers, st.booleans(), texts, ids, integers, integers),
+    st.builds(Member, ids, integers, st.none() | st.floats(), integers),
     st.builds(Merge, ids, integers, st.binary(max_size=30), integers, integers),
 )
 keys = st.none() | st.binary(max_size=9) | texts.map(str.encode)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from scorer.domain.lead import Lead, decode_lead, encode_lead, new_lead, stored
+import msgspec
+import pytest
+
+from scorer.domain.lead import Lead, NewerFormat, decode_lead, encode_lead, new_lead, stored
 from scorer.domain.links import Links, stored_links
 
 FULL = Lead(
@@ -40,10 +43,18 @@ FULL = Lead(
         b"u_1",
         [b"a_1", b"e_1"],
         b"u_2",
-        [(b"a_2", [b"a_2", b"a_3"]), (b"e_2", None)],
+        [(b"a_2", [b"a_2", b"a_3"], b"u_1", 0), (b"e_2", None, b"", 9)],
         {b"u_3": 4},
         [(b"a_4", 5, b"state")],
+        [b"a_5"],
+        600,
+        True,
+        [b"a_6"],
+        (b"u_2", "request"),
     ),
+    {"email": (700, b"e_1", b"sealed")},
+    (800, "acme", 801, "example.com"),
+    (9, "acme", 12.5, 900),
 )
 
 
@@ -52,7 +63,7 @@ def test_every_field_of_a_lead_is_stored_and_loaded() -> None:
     assert stored_links(loaded.links) == stored_links(FULL.links)
     for name in set(Lead.__slots__) - {"links"}:
         assert getattr(loaded, name) == getattr(FULL, name), name
-    assert len(stored(FULL)) == len(Lead.__slots__)
+    assert len(stored(FULL)) == 1 + len(Lead.__slots__)
 
 
 def test_no_field_is_mistaken_for_another() -> None:
@@ -61,3 +72,12 @@ def test_no_field_is_mistaken_for_another() -> None:
     differing = [name for name in Lead.__slots__ if getattr(blank, name) != getattr(FULL, name)]
     assert sorted(differing) == sorted(Lead.__slots__)
     assert encode_lead(decode_lead(encode_lead(blank))) == encode_lead(blank)
+
+
+def test_a_state_of_a_later_version_is_told_from_rubbish() -> None:
+    fields = msgspec.msgpack.decode(encode_lead(FULL))
+    with pytest.raises(NewerFormat, match="format 7"):
+        decode_lead(msgspec.msgpack.encode([7, *fields[1:], "more"]))
+    for rubbish in ([*fields, 1], [0, *fields[1:]], [], {}, "text"):
+        with pytest.raises(msgspec.MsgspecError):
+            decode_lead(msgspec.msgpack.encode(rubbish))

@@ -171,12 +171,12 @@ def test_a_crm_s_own_id_stays() -> None:
 @pytest.mark.parametrize(
     ("key", "record"),
     [
-        (A, Bind(b"\xff", 0, -1)),
-        (A, Bind(b"\0cut", 0, -1)),
-        (A, Ask(USER, [USER, b"\xff"], 0, -1)),
-        (A, Answer(b"", accepted=True, door=0, offset=-1)),
-        (b"\xff", Bind(USER, 0, -1)),
-        (None, Bind(USER, 0, -1)),
+        (A, Bind(b"\xff", 5, 0, -1)),
+        (A, Bind(b"\0cut", 5, 0, -1)),
+        (A, Ask(USER, [USER, b"\xff"], A, 0, -1)),
+        (A, Answer(b"", accepted=True, asked=A, door=0, offset=-1)),
+        (b"\xff", Bind(USER, 5, 0, -1)),
+        (None, Bind(USER, 5, 0, -1)),
     ],
 )
 def test_what_links_no_leads_is_a_dead_letter(key: bytes | None, record: Linking) -> None:
@@ -191,9 +191,9 @@ def test_what_links_no_leads_is_a_dead_letter(key: bytes | None, record: Linking
 def test_a_limit_that_was_lowered_shuts_out_no_other_kind() -> None:
     links = Links(members=[lead_id("a", number) for number in range(60)])
     out: list[Send] = []
-    assert hear(USER, links, MAIL, (50, 5, 1, 1), 1, out) == 0
-    assert out == [(MAIL, Bind(USER, 0, 0))]
-    assert hear(USER, links, lead_id("a", 99), (50, 5, 1, 1), 1, out) == 1
+    assert hear(USER, links, Bind(MAIL, 5, 0, 0), (50, 5, 1, 1), 1, out) == 0
+    assert out == [(MAIL, Bind(USER, 5, 0, 0))]
+    assert hear(USER, links, Bind(lead_id("a", 99), 5, 0, 0), (50, 5, 1, 1), 1, out) == 1
 
 
 # -- where the two stood ------------------------------------------------------------------------------
