@@ -113,7 +113,7 @@ class Links:
         self.shunned = shunned or []
         """Those of whom all that they were was on its way when the person was erased."""
         self.parting = parting
-        """(the lead whose answer was awaited then, the request): if it is the same person, it is erased too."""
+        """(the lead whose answer was awaited then, the request): if it is the same person, it is erased."""
 
 
 def stored_links(links: Links | None) -> StoredLinks | None:
