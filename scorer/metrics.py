@@ -103,6 +103,16 @@ SCORE_MERGED = Counter(
     "Leads that have become part of another.",
     ["partition"],
 )
+SCORE_ACCOUNTS_CREATED = Counter(
+    "scorer_score_accounts_created",
+    "Accounts that a lead has been the first to belong to.",
+    ["partition"],
+)
+SCORE_MEMBERS_REFUSED = Counter(
+    "scorer_score_account_members_refused",
+    "Reports of leads that their account has no room for: look for a domain that is no company's.",
+    ["partition"],
+)
 SCORE_ERASED = Counter(
     "scorer_score_erased",
     "Leads whose person was forgotten.",

@@ -136,6 +136,12 @@ def _settings(old: m.Model, new: m.Model) -> Iterator[str]:
     yield from _fields("total: ", old, new, ("cap", "floor"))
     kinds = ("anonymous_ids", "emails", "user_ids", "lead_ids")
     yield from _fields("of one person: ", old.identity, new.identity, kinds)
+    if old.accounts is None or new.accounts is None:
+        if old.accounts != new.accounts:
+            yield "accounts: " + ("none any more" if new.accounts is None else "companies have a score")
+    else:
+        names = ("combine", "best", "half_life", "enter", "exit", "people")
+        yield from _fields("accounts: ", old.accounts, new.accounts, names)
     yield from _fields("", old, new, ("name", "time_zone", "grace", "coldest", "staged", "dedupe", "objects"))
 
 

@@ -31,6 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A file of identifiers that name nobody, one a line, beside the usual ones (null, unknown ...)."""
     block_role_addresses: bool = False
     """Addresses like info@ and sales@ name nobody either."""
+    free_mail_domains: Path | None = None
+    """A file of mail domains that are no company's, one a line, beside the usual ones (gmail.com ...)."""
     checkpoint_interval: float = 1.0
     """Seconds between checkpoints, 0.05 to 60; three times as many while there is a backlog."""
     session_timeout: float = 10.0

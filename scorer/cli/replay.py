@@ -163,6 +163,8 @@ _COUNTED = {
     "lead.stage.v1": "moved to another stage",
     "lead.merged.v1": "became part of another",
     "lead.erased.v1": "was forgotten",
+    "account.qualified.v1": "qualified, an account",
+    "account.disqualified.v1": "no longer qualified, an account",
 }
 
 
@@ -171,11 +173,17 @@ def _readable(outcome: Outcome) -> str:
 
     event = msgspec.json.decode(outcome.value)
     data = event["data"]
-    kind = event["type"].removeprefix("lead.")
-    if kind == "stage":
+    subject, _, kind = event["type"].partition(".")
+    points, reason = data.get("total", 0.0), data.get("reason", "")
+    if subject == "account":
+        points, reason = data["score"], f"account, {data['people']} people, {data['cause']}"
+    elif kind == "stage":
         kind = f"to {data['stage']}"
-    reason = f"into {data['into']}" if kind == "merged" else data["reason"]
-    return f"{event['time']}  {kind:<14}  {event['subject']:<28}  {data['total']:>8.2f}  {reason}\n"
+    elif kind == "merged":
+        reason = f"into {data['into']}"
+    elif kind == "erased":
+        reason = f"request {data['request']}"
+    return f"{event['time']}  {kind:<14}  {event['subject']:<28}  {points:>8.2f}  {reason}\n"
 
 
 def _show_top(replay: Replay, top: int) -> None:

@@ -88,6 +88,7 @@ class Joining(Population):
         lead.fence = offset
         self._place = offset * SENT_EACH
         lead = self._follow(lead, lead.links, key, record)
+        self._report(self._rules, lead, key)
         self.dirty[key] = lead
         self.linked.add(key)
         if lead.wake != wake:
@@ -142,6 +143,7 @@ class Joining(Population):
         """What is left of a lead: its number, so that no outcome's id comes again, and who is not counted."""
         left = new_lead(lead.generation, lead.milestone)
         left.fence, left.seq, left.links, left.clock = lead.fence, lead.seq, links, record.at
+        left.reported = lead.reported
         self.outcomes.append(erased(left, key.decode(), record))
         self.leads[key] = left
         self.counters.erased += 1
@@ -158,7 +160,7 @@ class Joining(Population):
         """Send all that the lead was to what it has become part of; returns the signpost that is left."""
         left = new_lead(lead.generation, lead.milestone)
         left.fence, left.seq, left.links = lead.fence, lead.seq, links
-        left.clock = lead.clock
+        left.clock, left.reported = lead.clock, lead.reported
         if lead.since:
             fire(self._rules, lead, key, self._judged_at, self.outcomes)
             self.outcomes.append(merged(self._rules, lead, key.decode(), links.moved.decode()))

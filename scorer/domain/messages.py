@@ -80,6 +80,35 @@ class IdentityData(msgspec.Struct, gc=False):
     """Those that were said to be the same person and, by the limits, are not."""
 
 
+class AccountMember(msgspec.Struct, gc=False):
+    lead: str
+    points: float
+
+
+class AccountData(msgspec.Struct, gc=False):
+    sequence: int
+    score: float
+    people: int
+    """Members that count."""
+    top: list[AccountMember]
+    """Those that count most, the most first."""
+    cause: str
+    """``activity``, ``time`` or ``rules``: what made it so."""
+    rules: str
+
+
+class AccountViewData(msgspec.Struct, gc=False):
+    score: float
+    people: int
+    top: list[AccountMember]
+    stage: str
+    """``Open`` or ``Qualified``."""
+    sequence: int
+    log_offset: int
+    """The last record of the lead log that this score has taken in."""
+    rules: str
+
+
 class ErasedData(msgspec.Struct, gc=False):
     sequence: int
     request: str
@@ -88,5 +117,5 @@ class ErasedData(msgspec.Struct, gc=False):
     """What comes of the person later does not count either."""
 
 
-Data = OutcomeData | ViewData | IdentityData | ErasedData
+Data = OutcomeData | ViewData | IdentityData | ErasedData | AccountData | AccountViewData
 encode_event = msgspec.json.Encoder().encode

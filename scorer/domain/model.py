@@ -358,6 +358,25 @@ class Identity(_Node, frozen=True):
     """Ids that publishers have given (``subject``)."""
 
 
+class Accounts(_Node, frozen=True):
+    """What a company's people count together, and when it is worth a call.
+
+    A member counts with the total that it had when it last changed; never less than nothing, and nothing
+    while it is disqualified.
+    """
+
+    combine: Literal["sum", "maximum", "best"] = "sum"
+    best: int = 0
+    """How many members count, of ``best``."""
+    half_life: int | None = 30 * 86_400_000
+    """ms in which what a member counted last fades by half; None: it does not."""
+    enter: float = 50.0
+    exit: float = 35.0
+    """Qualified above ``enter``; no longer qualified below ``exit``. ``enter >= exit``."""
+    people: int = 1_000
+    """Members that may count in one account; a further one is not taken."""
+
+
 class Model(_Node, frozen=True):
     name: str
     scores: tuple[Score, ...]
@@ -387,6 +406,8 @@ class Model(_Node, frozen=True):
     objects: int = 1_000
     """Objects remembered per lead and once-per-object rule; past it nothing is awarded."""
     identity: Identity = Identity()
+    accounts: Accounts | None = None
+    """None: companies have no score."""
 
 
 encode_model = msgspec.msgpack.Encoder(order="deterministic").encode

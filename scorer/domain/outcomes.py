@@ -57,7 +57,7 @@ class Outcome(NamedTuple):
     topic: str
     """Registry name: ``lead.qualified.v1``, or that of another kind of outcome."""
     key: bytes
-    """The lead id."""
+    """The lead's id, or the account's."""
     value: bytes
 
 
@@ -83,14 +83,14 @@ def outcome(
     lines = sorted(ledger(rules, lead, lead.clock), key=_by_weight)
     data = OutcomeData(
         lead.seq,
-        _round(total),
+        rounded(total),
         _by_score(rules, values),
         band(rules, lead),
         stage(lead),
         reason,
         cause,
         deal_stage,
-        [Contribution(line.rule, _round(line.value)) for line in lines[:TOP]],
+        [Contribution(line.rule, rounded(line.value)) for line in lines[:TOP]],
         rules.fingerprint,
     )
     if rules.graded:
@@ -102,7 +102,7 @@ def outcome(
     if rules.follow_ups and kind == LEAD_QUALIFIED:
         data.follow_up, data.owner, data.due, data.next_step = follow_up(rules, lead, lead_id)
     data.into = into
-    event = _event(f"{lead_id}:{lead.seq}", kind, lead_id, lead.clock, data)
+    event = event_of(f"{lead_id}:{lead.seq}", kind, lead_id, lead.clock, data)
     return Outcome(f"{kind}.v1", lead_id.encode(), event)
 
 
@@ -115,7 +115,7 @@ def erased(lead: Lead, lead_id: str, record: Erase) -> Outcome:
     """The person is forgotten; nothing of what the lead was is said. Raises the sequence number."""
     lead.seq += 1
     data = ErasedData(lead.seq, record.request, record.blocked)
-    event = _event(f"{lead_id}:{lead.seq}", LEAD_ERASED, lead_id, record.at, data)
+    event = event_of(f"{lead_id}:{lead.seq}", LEAD_ERASED, lead_id, record.at, data)
     return Outcome(f"{LEAD_ERASED}.v1", lead_id.encode(), event)
 
 
@@ -128,14 +128,14 @@ def score_view(rules: RuleSet, lead_id: str, lead: Lead) -> bytes:
     values, total = _points(rules, lead)
     by_score = _by_score(rules, values)
     data = ViewData(
-        _round(total), by_score, band(rules, lead), stage(lead), lead.seq, lead.fence, rules.fingerprint
+        rounded(total), by_score, band(rules, lead), stage(lead), lead.seq, lead.fence, rules.fingerprint
     )
     if rules.graded:
         data.grades, data.cell = grades(rules, values)
     if rules.staged:
         data.lifecycle = LIFECYCLE[lead.stage]
     data.machine_opens = lead.machines
-    return _event(f"{lead_id}@{lead.fence}", LEAD_SCORE, lead_id, lead.clock, data)
+    return event_of(f"{lead_id}@{lead.fence}", LEAD_SCORE, lead_id, lead.clock, data)
 
 
 def identity_view(lead_id: str, lead: Lead, links: Links, clock: int) -> bytes | None:
@@ -150,7 +150,7 @@ def identity_view(lead_id: str, lead: Lead, links: Links, clock: int) -> bytes |
         [member.decode() for member in links.members],
         [other.decode() for other in links.refused],
     )
-    return _event(f"{lead_id}@{lead.fence}", LEAD_IDENTITY, lead_id, clock, data)
+    return event_of(f"{lead_id}@{lead.fence}", LEAD_IDENTITY, lead_id, clock, data)
 
 
 def band(rules: RuleSet, lead: Lead) -> str:
@@ -195,11 +195,11 @@ def _points(rules: RuleSet, lead: Lead) -> tuple[list[float], float]:
 def _by_score(rules: RuleSet, values: list[float]) -> dict[str, float]:
     by_score: dict[str, float] = {}
     for name, index in rules.score_index.items():
-        by_score[name] = _round(values[index])
+        by_score[name] = rounded(values[index])
     return by_score
 
 
-def _round(points: float) -> float:
+def rounded(points: float) -> float:
     """To six decimals, halves away from zero; ``round`` takes five times as long."""
     if not -EXACT < points < EXACT:
         return points
@@ -207,8 +207,9 @@ def _round(points: float) -> float:
     return whole / SCALE
 
 
-def _event(id_: str, kind: str, lead_id: str, at: int, data: Data) -> bytes:
-    return encode_event(Event("1.0", id_, SOURCE, kind, lead_id, instant(at), "application/json", data))
+def event_of(id_: str, kind: str, subject: str, at: int, data: Data) -> bytes:
+    """A CloudEvent of ours; ``at``: ms."""
+    return encode_event(Event("1.0", id_, SOURCE, kind, subject, instant(at), "application/json", data))
 
 
 def instant(at: int) -> str:

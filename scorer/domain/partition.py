@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from scorer.domain import clock
+from scorer.domain.account import Account
+from scorer.domain.accounting import Accounting
 from scorer.domain.engine import step, step_imported
-from scorer.domain.joining import Joining
 from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat
 from scorer.domain.person import take_in
 from scorer.domain.record import (
@@ -24,6 +25,7 @@ from scorer.domain.record import (
     ImportBegin,
     ImportEnd,
     Linking,
+    Member,
     Posted,
     Posting,
     Rules,
@@ -88,7 +90,7 @@ class PartitionStopped(Exception):  # noqa: N818 - a state, not an error in a ca
         self.reason = reason
 
 
-class LogPartition(Joining):
+class LogPartition(Accounting):
     def __init__(
         self,
         state: PartitionState,
@@ -96,12 +98,14 @@ class LogPartition(Joining):
         load: Callable[[bytes], Lead | None],
         load_timers: Callable[[int], tuple[list[Timer], int]] | None = None,
         number: int = 0,
+        load_account: Callable[[bytes], Account | None] | None = None,
     ) -> None:
         """``rule_sets``: version -> encoded model, of every version that ``state`` names.
 
         ``load_timers``: see ``Timers``; without it there are no timers yet. ``number``: the partition's.
+        ``load_account``: as ``load``, of accounts; without it there are none yet.
         """
-        super().__init__(state, rule_sets, load, load_timers, number)
+        super().__init__(state, rule_sets, load, load_timers, number, load_account)
         self.dead: list[Dead] = []
         self._suspects: list[Dead] = []
         self._door_numbers = [door.number for door in state.doors]
@@ -131,6 +135,7 @@ class LogPartition(Joining):
         offset = state.position
         facts, milestone = 0, state.milestone
         decode, types = decode_posted, self._rules.types
+        accounts = self._rules.model.accounts is not None
         try:
             for message in messages:
                 offset = message.offset
@@ -145,9 +150,12 @@ class LogPartition(Joining):
                 if type(record) is not Posting:
                     if isinstance(record, Linking):
                         self._link(message, record)
+                    elif isinstance(record, Member):
+                        self._member(message, record)
                     else:
                         self._control(record)
                     milestone, types = state.milestone, self._rules.types
+                    accounts = self._rules.model.accounts is not None
                     continue
                 key = message.key
                 if not key:
@@ -215,6 +223,8 @@ class LogPartition(Joining):
                         facts += 1
                 if record.sealed is not None or record.account is not None:
                     take_in(lead, key, record)
+                if accounts:
+                    self._report(self._rules, lead, key)
                 if lead.machines != machines:
                     counters.machines += lead.machines - machines
                 lead.fence = offset
@@ -343,6 +353,16 @@ class LogPartition(Joining):
         if self._suspects:
             self._clear_suspects()
 
+    def _member(self, message: Message, record: Member) -> None:
+        key = message.key or b""
+        if not (
+            _is_lead_id(record.lead) and _is_text(key) and self._take_report(key, record, message.offset)
+        ):
+            self._undecodable(message, ValueError("a report that is no lead's, or to no account"))
+            return
+        if self._suspects:
+            self._clear_suspects()
+
     # -- failures -----------------------------------------------------------------------------
 
     def _undecodable(self, message: Message, error: Exception) -> None:
@@ -373,8 +393,10 @@ class LogPartition(Joining):
 
 def _is_lead_id(key: bytes) -> bool:
     """Lead ids are UTF-8, not empty, and don't start with the bytes of the owner's own keys and accounts'."""
-    if not key or key[0] <= ACCOUNT[0]:
-        return False
+    return len(key) > 0 and key[0] > ACCOUNT[0] and _is_text(key)
+
+
+def _is_text(key: bytes) -> bool:
     try:
         key.decode()
     except UnicodeDecodeError:

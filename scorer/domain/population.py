@@ -13,6 +13,7 @@ from scorer.domain.engine import adopt, evaluate, fire
 from scorer.domain.lead import Lead, new_lead
 from scorer.domain.model import Model, encode_model
 from scorer.domain.outcomes import Outcome
+from scorer.domain.record import ACCOUNT
 from scorer.domain.rules import RuleSet, build
 from scorer.domain.state import Milestone, PartitionState
 from scorer.domain.timers import Timer, Timers
@@ -24,6 +25,7 @@ class Counters:
     """What has happened since the partition was assigned; plain numbers for the owner's metrics."""
 
     __slots__ = (
+        "accounts_created",
         "duplicates",
         "erased",
         "evicted_ids",
@@ -32,6 +34,7 @@ class Counters:
         "forwarded",
         "leads_created",
         "machines",
+        "members_refused",
         "merged",
         "records",
         "refused",
@@ -58,6 +61,9 @@ class Counters:
         """Leads that have become part of another."""
         self.refused = 0
         """Links that the limits of one person refuse."""
+        self.accounts_created = 0
+        self.members_refused = 0
+        """Reports of leads that an account has no room for."""
         self.erased = 0
         """Leads whose person was forgotten."""
         self.shunned = 0
@@ -156,7 +162,7 @@ class Population:
                 continue
             before, rules = self._rule_set(previous), self._rule_set(milestone.version or previous)
             # What was due before the milestone is decided by the rules of that time.
-            fire(before, lead, key, max(milestone.clock - before.model.grace, 0), self.outcomes)
+            self._fire(before, lead, key, max(milestone.clock - before.model.grace, 0))
             as_of = max(milestone.clock - rules.model.grace, 0)
             if milestone.version:
                 adopt(before, rules, lead, as_of)
@@ -166,11 +172,24 @@ class Population:
                 self._passed(lead, key, rules, as_of)
             elif lead.touched == milestone.imported:
                 evaluate(rules, lead, key, as_of, "import", self.outcomes)
+            self._report(rules, lead, key)
         lead.milestone = self.state.milestone
-        fire(self._rules, lead, key, self._judged_at, self.outcomes)
+        self._fire(self._rules, lead, key, self._judged_at)
 
     def _passed(self, lead: Lead, key: bytes, rules: RuleSet, as_of: int) -> None:
         """The lead has come to these rules; ``as_of``: the instant (ms) at which it has."""
+
+    def _report(self, rules: RuleSet, lead: Lead, key: bytes) -> None:
+        """Tell the lead's account what it counts there, if that has changed."""
+
+    def _fire(self, rules: RuleSet, lead: Lead, key: bytes, until: int) -> None:
+        """``fire``, and after each instant ``_report``: nothing told may depend on when it is looked at."""
+        while 0 < lead.wake <= until and not lead.touched:
+            fire(rules, lead, key, lead.wake, self.outcomes)
+            self._report(rules, lead, key)
+
+    def _fire_account(self, due: int, key: bytes) -> None:
+        """An account's timer is due."""
 
     def _version_at(self, number: int) -> int:
         """The rule version in force for a lead that has passed milestone ``number``."""
@@ -206,6 +225,9 @@ class Population:
             if timer is None:
                 return
             due, key = timer
+            if key[:1] == ACCOUNT:
+                self._fire_account(due, key)
+                continue
             lead = self._find(key)
             if lead is None or lead.wake != due:
                 continue  # an earlier timer has taken this one's place
@@ -216,7 +238,7 @@ class Population:
                 lead.wake = 0  # the import's end evaluates it
                 continue
             machines = lead.machines
-            fire(self._rules, lead, key, judged_at, self.outcomes)
+            self._fire(self._rules, lead, key, judged_at)
             self.counters.timers += 1
             self.counters.machines += lead.machines - machines
             self._requeue(lead, key, 0)

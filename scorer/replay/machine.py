@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scorer.domain.account import Account, decode_account, encode_account
 from scorer.domain.joining import Sent
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.partition import EngineFault, LogPartition
@@ -37,9 +38,10 @@ class Machine:
         self._moved: set[bytes] = set()
         self._number = number
         self._store: dict[bytes, bytes] = {}
+        self._accounts: dict[bytes, bytes] = {}
         self._cut_state = encode_state(PartitionState())
         self._cut_rules: dict[int, bytes] = {}
-        self._partition = LogPartition(PartitionState(), {}, self._load, number=number)
+        self._partition = LogPartition(PartitionState(), {}, self._load, None, number, self._load_account)
         self.sends: list[Sent] = []
         """What the partition has sent to the log when it was last fed."""
         self.faults: list[int] = []
@@ -85,6 +87,8 @@ class Machine:
         outcomes, dead = self._partition.outcomes, self._partition.dead
         self._partition.outcomes, self._partition.dead = [], []
         self._sweep()
+        if self._alone:
+            self._follow()
         outcomes += self._partition.outcomes
         self._partition.outcomes = []
         self._cut()
@@ -95,11 +99,14 @@ class Machine:
         waiting: list[Message] = []
         for record in records:
             waiting.append((record.key, record.value))
-            if record.key in self._moved or is_linking(record.value):
+            # Where there are accounts, any fact may tell one of them something.
+            accounts = self._partition.rules.model.accounts is not None
+            if accounts or record.key in self._moved or is_linking(record.value):
                 self._apply_next(waiting)
                 waiting = []
                 self._follow()
         self._apply_next(waiting)
+        self._follow()
 
     def _follow(self) -> None:
         partition = self._partition
@@ -122,36 +129,43 @@ class Machine:
                 yield key.decode(), lead
 
     def _load_timers(self, since: int) -> tuple[list[Timer], int]:
-        wakes = ((decode_lead(encoded).wake, key) for key, encoded in self._store.items())
+        wakes = [(decode_lead(encoded).wake, key) for key, encoded in self._store.items()]
+        wakes += [(decode_account(encoded).wake, key) for key, encoded in self._accounts.items()]
         return [(wake, key) for wake, key in wakes if wake >= max(since, 1)], FOREVER
 
     def _load(self, key: bytes) -> Lead | None:
         encoded = self._store.get(key)
         return None if encoded is None else decode_lead(encoded)
 
+    def _load_account(self, key: bytes) -> Account | None:
+        encoded = self._accounts.get(key)
+        return None if encoded is None else decode_account(encoded)
+
     def _cut(self) -> None:
-        partition, store = self._partition, self._store
-        for key, lead in partition.dirty.items():
-            store[key] = encode_lead(lead)
-        partition.dirty = {}
+        partition = self._partition
+        self._keep()
         partition.linked.clear()
         partition.timers.changes.clear()
         if len(partition.leads) > self._cache:
             partition.leads.clear()
+            partition.accounts.clear()
         self._cut_state = encode_state(partition.state)
         self._cut_rules = dict(partition.rule_sets)
 
     def _restore(self) -> None:
         """Back to the last cut: after a fault the memory is undefined."""
         state, rules = decode_state(self._cut_state), dict(self._cut_rules)
-        self._partition = LogPartition(state, rules, self._load, self._load_timers, self._number)
+        self._partition = LogPartition(
+            state, rules, self._load, self._load_timers, self._number, self._load_account
+        )
 
     def _sweep(self) -> None:
         """Take every lead past rule changes and imports at once; the worker does it bit by bit."""
         milestone = self._partition.unswept
         if milestone is None:
             return
-        keys = sorted(self._store.keys() | self._partition.dirty.keys())
+        dirty = self._partition.dirty.keys() | self._partition.dirty_accounts.keys()
+        keys = sorted(self._store.keys() | self._accounts.keys() | dirty)
         for count, key in enumerate(keys, 1):
             self._partition.touch(key)
             if count % self._cache == 0:
@@ -159,12 +173,18 @@ class Machine:
         self._partition.swept(milestone)
 
     def _evict(self) -> None:
-        # Leads only: the state is not to be cut in the middle of a sweep.
+        # Leads and accounts only: the state is not to be cut in the middle of a sweep.
+        self._keep()
+        self._partition.leads.clear()
+        self._partition.accounts.clear()
+
+    def _keep(self) -> None:
         partition = self._partition
         for key, lead in partition.dirty.items():
             self._store[key] = encode_lead(lead)
-        partition.dirty = {}
-        partition.leads.clear()
+        for key, account in partition.dirty_accounts.items():
+            self._accounts[key] = encode_account(account)
+        partition.dirty, partition.dirty_accounts = {}, {}
 
 
 def _has_moved(lead: Lead | None) -> bool:

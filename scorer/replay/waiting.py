@@ -20,6 +20,7 @@ from scorer.domain.record import (
     decode_record,
     encode_record,
     is_linking,
+    is_member,
 )
 from scorer.log_lines import Recorded
 
@@ -83,7 +84,10 @@ class Waiting:
         """(how many, place -> record in the place of the log's)."""
         changed: dict[int, Recorded] = {}
         for place, recorded in enumerate(records):
-            if is_linking(recorded.value):
+            if is_member(recorded.value):
+                # What a lead counts in its account is said by the log's rules.
+                changed[place] = Recorded(recorded.offset, None, NOTHING)
+            elif is_linking(recorded.value):
                 record = decode_record(recorded.value or b"")
                 if isinstance(record, Merge):
                     own = self._own(record)

@@ -6,6 +6,7 @@ from typing import Any
 
 from scorer.domain.model import Award, Model, Standing, Threshold, encode_model
 from scorer.rulefile import settings
+from scorer.rulefile.accounts import accounts
 from scorer.rulefile.diagnostics import Place, Report
 from scorer.rulefile.fields import Fields, mapping, name, sequence
 from scorer.rulefile.grades import Matrices
@@ -72,6 +73,7 @@ def compile_file(report: Report, root: Mapping) -> Model | None:
     temperature = fields.read("temperature", sections.temperature) or Temperature()
     memory = fields.read("memory", settings.memory) or Memory()
     values["identity"] = fields.read("identity", settings.identity)
+    values["accounts"] = fields.read("accounts", accounts)
     if report.errors or scores is None:
         return None
     values |= {"cap": bounds.cap, "floor": bounds.floor, "dedupe": memory.events, "objects": memory.objects}

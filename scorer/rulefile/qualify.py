@@ -41,8 +41,8 @@ class Qualify:
             return None
         fields = Fields(report, found, "`qualify`")
         fields.only(keys("qualify"), HINTS)
-        enter = fields.require("enter", _above, "`enter: above 20`")
-        leave = fields.require("exit", _below, "`exit: below 15`")
+        enter = fields.require("enter", above, "`enter: above 20`")
+        leave = fields.require("exit", below, "`exit: below 15`")
         more: dict[str, Any] = {
             "dwell": fields.read("dwell", window, 0),
             "minimum": fields.read("minimum", self._minimum, ()),
@@ -89,11 +89,13 @@ def _least(report: Report, node: Node, score: Score) -> float | None:
     return number(report, node)
 
 
-def _above(report: Report, node: Node) -> float | None:
+def above(report: Report, node: Node) -> float | None:
+    """``above 20``."""
     return _bound(report, node, "above")
 
 
-def _below(report: Report, node: Node) -> float | None:
+def below(report: Report, node: Node) -> float | None:
+    """``below 15``."""
     return _bound(report, node, "below")
 
 

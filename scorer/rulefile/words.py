@@ -62,6 +62,17 @@ SHAPES: dict[str, Shape] = {
         "10% a week",
         "none",
     ),
+    "fading": _text(
+        "`half every 30 days` or `none`",
+        rf"none|half every ({_DURATION}|hour|day|week)",
+        "half every 30 days",
+    ),
+    "combine": _text(
+        "`sum`, `maximum`, or `best 3` (the sum of the three that count most)",
+        r"sum|maximum|best [0-9]+",
+        "sum",
+        "best 3",
+    ),
     "expiry": _text("`after 90 days`, `after 2 weeks`", r"after [0-9]+ ?(days?|weeks?)", "after 90 days"),
     "limit": _text(
         "`once`, `once per PROPERTY`, `once a day`, `3 times a week`, `10 points a month`",
@@ -174,6 +185,12 @@ GROUPS: dict[str, tuple[Word, ...]] = {
         ),
         Word("memory", "group:memory", "how much of the past a lead keeps", "{event ids: 500}"),
         Word("identity", "group:identity", "how many identifiers one person may have", "{emails: 3}"),
+        Word(
+            "accounts",
+            "group:accounts",
+            "companies: what their people count together",
+            "{score: best 3, enter: above 60, exit: below 40}",
+        ),
     ),
     "qualify": (
         Word("enter", "above", "a lead whose total is above it is ready", "above 20", needed=True),
@@ -208,6 +225,18 @@ GROUPS: dict[str, tuple[Word, ...]] = {
         Word("emails", "whole", "addresses that may be one person's", "5"),
         Word("user ids", "whole", "ids of an app's user that may be one person", "1"),
         Word("lead ids", "whole", "ids given as `subject` that may be one person", "1"),
+    ),
+    "accounts": (
+        Word("score", "combine", "which of its people count", "best 3", needed=True),
+        Word("enter", "above", "an account whose score is above it qualifies", "above 60", needed=True),
+        Word("exit", "below", "a qualified account below it is dropped", "below 40", needed=True),
+        Word(
+            "decay",
+            "fading",
+            "how what a person counts fades from its last activity on",
+            "half every 30 days",
+        ),
+        Word("people", "whole", "how many may count in one account", "1000"),
     ),
     "matrix": (
         Word("rows", "score", "a score with grades", "fit", needed=True),
@@ -321,6 +350,7 @@ TITLES = {
     "total": "`total`",
     "memory": "`memory`",
     "identity": "`identity`",
+    "accounts": "`accounts`",
     "matrix": "`matrix`",
     "machines": "`machines`",
     "rule": "A rule",

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
-USUAL = _words(
+USUAL = words(
     """
     null undefined none nil nan n/a na (null) (none) null@null.com none@none.com na@na.com
     unknown anonymous anon nobody never default guest user test true false -1
@@ -27,7 +28,7 @@ USUAL = _words(
     """
 ) | {"[object object]"}
 """In lower case."""
-ROLES = _words(
+ROLES = words(
     """
     abuse accounting accounts admin administrator billing contact enquiries feedback hello help hostmaster hr
     info inquiries jobs mail mailer-daemon marketing media news newsletter no-reply noreply office orders
@@ -58,15 +59,15 @@ class Blocked:
         return f"@{domain}" in self._domains or (self._roles and name in ROLES)
 
 
-def read_blocked(path: Path) -> list[str]:
-    """One identifier a line; empty lines and those that begin with ``#`` do not count.
+def read_list(path: Path, setting: str) -> list[str]:
+    """One identifier or domain a line; empty lines and those that begin with ``#`` do not count.
 
     Raises ``UserError``.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}", hint="it is SCORER_BLOCKED_IDENTIFIERS") from error
+        raise UserError(f"{path}: {error.strerror}", hint=f"it is SCORER_{setting}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 at byte {error.start}") from error
     return [line for line in lines if line.strip() and not line.startswith("#")]

@@ -1,4 +1,4 @@
-"""Which lead an event is about, as a pure function of the event and the deployment's secret.
+"""Which lead, and which company, an event is about: a function of the event and the deployment's secret.
 
 docs/identity.md states the rules for publishers.
 """
@@ -11,7 +11,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from scorer.domain.links import ANONYMOUS, EMAIL, PREFIXES, USER
-from scorer.wire.blocked import Blocked, read_blocked
+from scorer.wire.blocked import Blocked, read_list
+from scorer.wire.company import CONTROL, FREE_MAIL, account_id, is_account
 from scorer.wire.dead_letters import Reason, Rejected
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ KINDS = ("user_id", "email", "anonymous_id")
 """Identifiers in ``data``, best first."""
 MAX_IDENTIFIER = 256
 """Characters of an identifier."""
+ABSENT = object()
 _ID_BYTES = 16
 _REMEMBERED = 2**15
 
@@ -34,7 +36,6 @@ _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
 _PAIRS = [bytes((high, low)) for high in _DIGITS for low in _DIGITS]
 _SHIFTS = range(120, -1, -10)
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]").search
 _WHITE = " \t\r\n"
 _EMAIL = re.compile(r"[ \t\r\n]*[^ \t\r\n@]+@[^ \t\r\n@]+[ \t\r\n]*").fullmatch
 
@@ -49,9 +50,17 @@ def normalise_email(text: str) -> str:
 
 
 class Identity:
-    """Lead ids under one secret. ``blocked``: (kind, identifier) -> whether it counts as absent."""
+    """Lead ids under one secret, and accounts.
 
-    def __init__(self, secret: str, blocked: Callable[[str, str], bool] | None = None) -> None:
+    ``blocked``: (kind, identifier) -> whether it counts as absent. ``free_mail``: domains of no company.
+    """
+
+    def __init__(
+        self,
+        secret: str,
+        blocked: Callable[[str, str], bool] | None = None,
+        free_mail: frozenset[str] = FREE_MAIL,
+    ) -> None:
         self._blocked = blocked or Blocked()
         key = secret.encode()
         # HMAC-SHA256 (RFC 2104) with both passes begun: a third of the time of the hmac module, which
@@ -65,6 +74,8 @@ class Identity:
             self._inner[kind].update(f"{kind}:".encode())
         # The same people come again and again.
         self._of_identifier = lru_cache(_REMEMBERED)(self._hash)
+        self._free_mail = free_mail
+        self._of_address = lru_cache(_REMEMBERED)(self._domain)
 
     def lead_id(self, event: Event) -> bytes:
         """``subject`` as it is, or a hash of the best identifier in ``data``; raises ``Rejected``.
@@ -75,7 +86,7 @@ class Identity:
         subject = event.subject
         if subject is not None:
             # Printable text has no control characters; this asks the dearer question rarely.
-            if not subject.isprintable() and _CONTROL(subject):
+            if not subject.isprintable() and CONTROL(subject):
                 raise Rejected(Reason.NO_LEAD, "subject: control characters")
             return subject.encode()
         data = event.data
@@ -107,6 +118,30 @@ class Identity:
                 found.append(other)
         return tuple(found)
 
+    def account(self, event: Event) -> str | None:
+        """The company that an event names, as in ``Fact.account``; raises ``Rejected``.
+
+        ``account_id`` in ``data``, else the domain of the address, unless it is one where anybody gets one.
+        """
+        data = event.data
+        given = data.get("account_id", ABSENT)
+        if given is not ABSENT:
+            return account_id(given)
+        email = data.get("email")
+        if type(email) is not str:
+            return None
+        return self._of_address(email)
+
+    def _domain(self, email: str) -> str | None:
+        """As in ``Fact.account``; None for what is no address of a company."""
+        if len(email) > MAX_IDENTIFIER or _EMAIL(email) is None:
+            return None
+        normal = normalise_email(email)
+        domain = normal.rpartition("@")[2]
+        if self._blocked("email", normal) or domain in self._free_mail or not is_account(domain):
+            return None
+        return f"@{domain}"
+
     def _hash(self, kind: str, value: str) -> bytes:
         """The lead id; empty for what is blocked."""
         normal = _normal(kind, value)
@@ -122,8 +157,13 @@ class Identity:
 def identity_of(settings: Settings) -> Identity:
     """As a deployment is set up; raises ``UserError``."""
     path = settings.blocked_identifiers
-    more = [] if path is None else read_blocked(path)
-    return Identity(settings.lead_secret, Blocked(more, roles=settings.block_role_addresses))
+    more = [] if path is None else read_list(path, "BLOCKED_IDENTIFIERS")
+    free_mail = FREE_MAIL
+    if settings.free_mail_domains is not None:
+        free_mail |= {
+            one.strip().lower() for one in read_list(settings.free_mail_domains, "FREE_MAIL_DOMAINS")
+        }
+    return Identity(settings.lead_secret, Blocked(more, roles=settings.block_role_addresses), free_mail)
 
 
 def base32hex(digest: bytes) -> bytes:

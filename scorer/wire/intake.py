@@ -54,6 +54,7 @@ class Intake:
         self._max_log_bytes = max_log_bytes
         self._lead_id = identity.lead_id
         self._others = identity.others
+        self._account = identity.account
         self._flatten = Flattener()
         self._types = {topic.name: TypesOfDoor(topic) for topic in registry.doors}
 
@@ -75,6 +76,7 @@ class Intake:
         time = received if event.time is None else milliseconds(event.time)
         lead = self._lead_id(event)
         others = self._others(event, lead) if kind in LINKING else ()
+        account = self._account(event)
         properties = self._flatten(event.data, nulls=kind == PROFILE_UPDATED)
         if time > received + MAX_AHEAD_MS:
             raise Rejected(Reason.FUTURE, f"time: {time - received} ms after it was received")
@@ -93,6 +95,8 @@ class Intake:
                 id_,
                 source,
                 properties,
+                None,
+                account,
             )
         )
         if len(lead) + len(encoded) > self._max_log_bytes:

@@ -23,9 +23,12 @@ DISQUALIFIED = "lead.disqualified.v1"
 STAGE = "lead.stage.v1"
 MERGED = "lead.merged.v1"
 ERASED = "lead.erased.v1"
-OUTCOMES = (QUALIFIED, DISQUALIFIED, STAGE, MERGED, ERASED)
+ACCOUNT_QUALIFIED = "account.qualified.v1"
+ACCOUNT_DISQUALIFIED = "account.disqualified.v1"
+OUTCOMES = (QUALIFIED, DISQUALIFIED, STAGE, MERGED, ERASED, ACCOUNT_QUALIFIED, ACCOUNT_DISQUALIFIED)
 SCORE = "lead.score.v1"
 IDENTITY = "lead.identity.v1"
+ACCOUNT_SCORE = "account.score.v1"
 
 _ENVELOPE_BYTES = 1024
 """What Kafka adds to one record's key and value in a batch of its own, generously."""

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from scorer.wire.registry import CHANGELOG, IDENTITY, SCORE
+from scorer.wire.registry import ACCOUNT_SCORE, CHANGELOG, IDENTITY, SCORE
 from scorer.worker.cut import epoch_headers
 from scorer.worker.outbox import Outbox
 from scorer.worker.ports import Kafka, Lane, Offload
@@ -64,18 +64,19 @@ async def checkpoint(
     cut_seconds = clock() - began
     views = [kafka.lane(SCORE, number)]
     views[0].extend(taken.views)
-    if taken.identities:
-        views.append(kafka.lane(IDENTITY, number))
-        views[1].extend(taken.identities)
+    for topic, records in ((IDENTITY, taken.identities), (ACCOUNT_SCORE, taken.accounts)):
+        if records:
+            views.append(kafka.lane(topic, number))
+            views[-1].extend(records)
     for view in views:
         view.push()
     await asyncio.gather(outbox.flush(), *(view.flush() for view in views))
     await confirm()
-    records = [*taken.leads.items(), *taken.system]
-    meta = await write(kafka.lane(CHANGELOG, number), number, partition.epoch, meta, records)
-    await offload(partial(partition.store.persist, records, taken.timers, meta))
+    changes = [*taken.leads.items(), *taken.system]
+    meta = await write(kafka.lane(CHANGELOG, number), number, partition.epoch, meta, changes)
+    await offload(partial(partition.store.persist, changes, taken.timers, meta))
     partition.settle(taken)
-    size = sum(len(key) + len(value or b"") for key, value in records)
+    size = sum(len(key) + len(value or b"") for key, value in changes)
     return Done(taken.position, len(taken.leads), size, cut_seconds)
 
 

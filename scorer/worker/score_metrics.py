@@ -21,6 +21,8 @@ _COUNTERS: dict[str, Counter] = {
     "forwarded": metrics.SCORE_FORWARDED,
     "merged": metrics.SCORE_MERGED,
     "refused": metrics.SCORE_LINKS_REFUSED,
+    "accounts_created": metrics.SCORE_ACCOUNTS_CREATED,
+    "members_refused": metrics.SCORE_MEMBERS_REFUSED,
     "erased": metrics.SCORE_ERASED,
     "shunned": metrics.SCORE_SHUNNED,
 }

@@ -7,10 +7,12 @@ older state than its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import NamedTuple
 
+from scorer.domain.account import Account, decode_account, encode_account
+from scorer.domain.account_outcomes import account_view
 from scorer.domain.joining import Sent
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.links import Links
@@ -30,9 +32,11 @@ class Taken(NamedTuple):
     position: int
     milestone: int
     leads: dict[bytes, bytes]
-    """Those changed since the cut before, with their stamps."""
+    """Those changed since the cut before, with their stamps; accounts among them."""
     views: list[tuple[bytes, bytes | None]]
     """Lead id, score view; None for a lead that has become part of another."""
+    accounts: list[tuple[bytes, bytes | None]]
+    """Account id, score view; None for an account in which nobody counts."""
     identities: list[tuple[bytes, bytes | None]]
     """Lead id, who it is; None for one of whom nothing is known any more."""
     system: list[tuple[bytes, bytes | None]]
@@ -55,7 +59,7 @@ class ScorePartition:
         """Between an assignment's restore and its revocation, and not being restored after a fault."""
         self.stopped = ""
         """Why the partition goes no further; empty: it does."""
-        self.machine = LogPartition(PartitionState(), {}, self._load, number=number)
+        self.machine = self._machine(PartitionState(), {}, None)
         self._older: dict[bytes, Lead] = {}
         self._pending: dict[bytes, bytes] = {}
         self._pending_timers: list[tuple[bool, int, bytes]] = []
@@ -77,14 +81,22 @@ class ScorePartition:
         self._older, self._pending, self._pending_timers = {}, {}, []
         self._rules_stored, self._rules_dropped = set(rule_sets), set()
         self._milestone_stored, self._position_stored = state.milestone, -1
-        self.machine = LogPartition(state, rule_sets, self._load, self._load_timers, self.number)
+        self.machine = self._machine(state, rule_sets, self._load_timers)
         self.stopped = ""
 
     def drop(self) -> None:
         """Forget what memory holds; the store stands at the last cut."""
         self.running = False
         self._older, self._pending, self._pending_timers = {}, {}, []
-        self.machine = LogPartition(PartitionState(), {}, self._load, number=self.number)
+        self.machine = self._machine(PartitionState(), {}, None)
+
+    def _machine(
+        self,
+        state: PartitionState,
+        rule_sets: dict[int, bytes],
+        load_timers: Callable[[int], tuple[list[Timer], int]] | None,
+    ) -> LogPartition:
+        return LogPartition(state, rule_sets, self._load, load_timers, self.number, self._load_account)
 
     def fault(self, offset: int) -> None:
         """Our own code failed at that record: ``begin`` again, and it will be passed over."""
@@ -106,6 +118,10 @@ class ScorePartition:
                 lead = decode_lead(memoryview(raw)[STAMP_BYTES:])
         return lead
 
+    def _load_account(self, key: bytes) -> Account | None:
+        raw = self._pending.get(key) or self.store.get(key)
+        return None if raw is None else decode_account(memoryview(raw)[STAMP_BYTES:])
+
     def _load_timers(self, since: int) -> tuple[list[Timer], int]:
         near, horizon = page(self.store.timers(since), self.near_timers)
         # Some of these may be on disk by now. Whoever comes twice does nothing the second time.
@@ -120,11 +136,14 @@ class ScorePartition:
         machine = self.machine
         if len(machine.leads) > self.cache_leads:
             self._older, machine.leads = machine.leads, {}
+        if len(machine.accounts) > self.cache_leads:
+            machine.accounts = {}
 
     @property
     def unsaved(self) -> int:
         """Leads in memory that are not durable."""
-        return len(self.machine.dirty) + len(self._pending)
+        machine = self.machine
+        return len(machine.dirty) + len(machine.dirty_accounts) + len(self._pending)
 
     @property
     def cached(self) -> int:
@@ -198,7 +217,8 @@ class ScorePartition:
         machine = self.machine
         if not self.running or machine.state.failing:
             return False
-        return machine.state.position != self._position_stored or self._swept or bool(machine.dirty)
+        dirty = bool(machine.dirty) or bool(machine.dirty_accounts)
+        return machine.state.position != self._position_stored or self._swept or dirty
 
     def take(self) -> Taken:
         """The cut: one consistent moment. ``settle`` must follow before the next."""
@@ -207,11 +227,17 @@ class ScorePartition:
         machine = self.machine
         self._swept = False
         dirty, machine.dirty = machine.dirty, {}
+        accounts, machine.dirty_accounts = machine.dirty_accounts, {}
         changes, machine.timers.changes = machine.timers.changes, []
         timers = [
             (queued, due, key)
             for queued, due, key in changes
-            if not queued or key not in dirty or dirty[key].wake == due  # else overtaken already
+            # Else overtaken already.
+            if not queued
+            or (
+                ((lead := dirty.get(key)) is None or lead.wake == due)
+                and ((account := accounts.get(key)) is None or account.wake == due)
+            )
         ]
         linked, machine.linked = machine.linked, set()
         state, rules = machine.state, machine.rules
@@ -230,13 +256,18 @@ class ScorePartition:
             (key, identity_view(key.decode(), dirty[key], dirty[key].links or Links(), state.clock))
             for key in sorted(linked)
         ]
+        shown: list[tuple[bytes, bytes | None]] = []
+        for key, account in accounts.items():
+            leads[key] = stamp(account.wake, account.fence) + encode_account(account)
+            if account.milestone == milestone:
+                shown.append(account_view(rules, key, account))
         self._pending, self._pending_timers = leads, timers
         # What is still to be passed over is this process's experience: another, perhaps mended, has its own.
         skip, state.skip = state.skip, []
         cut = Cut(self.epoch, state.position, self.log, encode_state(state))
         state.skip = skip
         system = [*self._rule_changes(), (CUT, encode_cut(cut))]
-        return Taken(state.position, state.milestone, self._pending, views, identities, system, timers)
+        return Taken(state.position, state.milestone, self._pending, views, shown, identities, system, timers)
 
     def _rule_changes(self) -> list[tuple[bytes, bytes | None]]:
         """Rule sets that the cut is the first to name, and those that even the cut before did not."""

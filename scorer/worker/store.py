@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Final
 
+from scorer.domain.record import ACCOUNT
 from scorer.domain.timers import Timer
 from scorer.worker.cut import RULES, SYSTEM, epoch_of, read_stamp, rules_version
 from scorer.worker.ports import Batch, Header, Incoming, KeyValue
@@ -61,7 +62,7 @@ class Store:
         return {rules_version(key): value for key, value in self._under(_STATE, RULES)}
 
     def leads_after(self, cursor: bytes, count: int) -> list[bytes]:
-        """The next lead keys, in the order of bytes."""
+        """The next keys of accounts and leads, in the order of bytes."""
         keys: list[bytes] = []
         first = _STATE + max(cursor, SYSTEM + b"\xff")
         for stored in self._disk.keys(first):
@@ -73,7 +74,11 @@ class Store:
 
     def leads(self) -> Iterator[tuple[bytes, bytes]]:
         """All leads with their stamps."""
-        return ((key, value) for key, value in self._under(_STATE, b"") if key[:1] != SYSTEM)
+        return ((key, value) for key, value in self._under(_STATE, b"") if key[:1] > ACCOUNT)
+
+    def accounts(self) -> Iterator[tuple[bytes, bytes]]:
+        """All accounts by their keys, with their stamps."""
+        return self._under(_STATE, ACCOUNT)
 
     def timers(self, since: int = 0) -> Iterator[Timer]:
         """Those due at ``since`` (ms) or later, earliest first."""

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from scorer.domain.account import Account, decode_account, encode_account
 from scorer.domain.clock import pack
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.model import (
@@ -130,22 +131,34 @@ def draw(rng: random.Random, people: int, records: int) -> list[Said]:
     return sorted(said, key=lambda one: one.time)
 
 
+def company_of(one: Said, offset: int) -> str | None:
+    """What ``Fact.account`` says; none of them says anything."""
+    return None
+
+
 class Life:
     """A log partition's worker: what it has made durable, and what it sends when it starts again."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.leads: dict[bytes, bytes] = {}
+        self.accounts: dict[bytes, bytes] = {}
         self.state = encode_state(PartitionState())
         self.rules: dict[int, bytes] = {}
         self.partition = self._start()
 
     def _start(self) -> LogPartition:
         def timers(since: int) -> tuple[list[tuple[int, bytes]], int]:
-            wakes = ((decode_lead(encoded).wake, key) for key, encoded in self.leads.items())
+            wakes = [(decode_lead(encoded).wake, key) for key, encoded in self.leads.items()]
+            wakes += [(decode_account(encoded).wake, key) for key, encoded in self.accounts.items()]
             return [(wake, key) for wake, key in wakes if wake >= max(since, 1)], 1 << 62
 
-        return LogPartition(decode_state(self.state), dict(self.rules), self._load, timers, self.number)
+        state, rules = decode_state(self.state), dict(self.rules)
+        return LogPartition(state, rules, self._load, timers, self.number, self._load_account)
+
+    def _load_account(self, key: bytes) -> Account | None:
+        encoded = self.accounts.get(key)
+        return None if encoded is None else decode_account(encoded)
 
     def _load(self, key: bytes) -> Lead | None:
         encoded = self.leads.get(key)
@@ -154,16 +167,21 @@ class Life:
     def cut(self, rng: random.Random | None = None) -> None:
         """Durable: all of it, or, torn, some of the leads and not the partition."""
         dirty = list(self.partition.dirty.items())
+        accounts = list(self.partition.dirty_accounts.items())
         torn = rng is not None and rng.random() < 0.3
         if rng is not None and torn:
             dirty = rng.sample(dirty, rng.randrange(len(dirty) + 1))
+            accounts = rng.sample(accounts, rng.randrange(len(accounts) + 1))
         for key, lead in dirty:
             self.leads[key] = encode_lead(lead)
+        for key, account in accounts:
+            self.accounts[key] = encode_account(account)
         if torn:
             self.crash()
             return
-        self.partition.dirty = {}
+        self.partition.dirty, self.partition.dirty_accounts = {}, {}
         self.partition.leads.clear()
+        self.partition.accounts.clear()
         self.state = encode_state(self.partition.state)
         self.rules = dict(self.partition.rule_sets)
 
@@ -192,7 +210,16 @@ class Log:
         name = f"event-{offset}"
         lead = as_lead or one.lead
         fact = Fact(
-            one.kind, one.time, one.time, DOOR, offset, offset.to_bytes(8, "big"), name, "/", one.properties
+            one.kind,
+            one.time,
+            one.time,
+            DOOR,
+            offset,
+            offset.to_bytes(8, "big"),
+            name,
+            "/",
+            one.properties,
+            account=company_of(one, offset),
         )
         self.append(partition_of(lead, self.count), lead, encode_record(fact))
         if as_lead is None:
@@ -212,10 +239,11 @@ class Log:
         if not records:
             return False
         life.partition.apply(records)
-        self._send(life)
+        self.send(life)
         return True
 
-    def _send(self, life: Life) -> None:
+    def send(self, life: Life) -> None:
+        """To the log, what the partition has made."""
         sends, life.partition.sends = life.partition.sends, []
         for key, value in sends:
             self.append(partition_of(key, self.count), key, value)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from scorer.domain.account import encode_account
 from scorer.domain.joining import Sent
 from scorer.domain.lead import encode_lead
 from scorer.domain.partition import Dead, LogPartition
+from scorer.domain.record import ACCOUNT
 from scorer.domain.state import PartitionState, encode_state
 from scorer.wire.registry import LOG
 from scorer.worker.cut import stamp
@@ -74,7 +76,9 @@ class CarefulPass:
     def finish(self) -> tuple[LogPartition, dict[bytes, bytes]]:
         """At the log's end: the machine, and every lead."""
         self.advance()
-        return self._machine, {key: encode_lead(lead) for key, lead in self._machine.leads.items()}
+        machine = self._machine
+        leads = {key: encode_lead(lead) for key, lead in machine.leads.items()}
+        return machine, leads | {key: encode_account(one) for key, one in machine.accounts.items()}
 
     def _take(self, position: int) -> None:
         machine = self._machine
@@ -89,6 +93,12 @@ class CarefulPass:
             past.places[stamp(lead.wake, lead.fence) + encode_lead(lead)] = len(past.positions)
             past.positions.append(position)
             past.told.append(len(self.told.get(key, ())))
+        for key, account in machine.dirty_accounts.items():
+            past = self.past.setdefault(key, Past())
+            past.places[stamp(account.wake, account.fence) + encode_account(account)] = len(past.positions)
+            past.positions.append(position)
+            past.told.append(len(self.told.get(key[len(ACCOUNT) :], ())))
         self.sent.update(machine.sends)
         machine.dirty, machine.outcomes, machine.dead, machine.sends = {}, [], [], []
+        machine.dirty_accounts = {}
         machine.timers.changes = []

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from scorer.domain.account import decode_account
 from scorer.domain.lead import decode_lead
 from scorer.domain.ledger import ledger
 from scorer.domain.partition import LogPartition
-from scorer.domain.record import HOPS, Fact, Linking, Merge, decode_record
+from scorer.domain.record import ACCOUNT, HOPS, Fact, Linking, Member, Merge, decode_record, is_member
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.wire.dead_letters import origin
 from scorer.wire.partitioner import partition_of
@@ -127,7 +128,7 @@ def _comparable(state: PartitionState) -> bytes:
 
 def _check_leads(world: World, partition: ScorePartition, position: int, where: str) -> None:
     careful = world.careful[partition.number]
-    stored = dict(partition.store.leads())
+    stored = dict(partition.store.leads()) | dict(partition.store.accounts())
     timers = set(partition.store.timers())
     for key, past in careful.past.items():
         at = past.place_at(position)
@@ -141,7 +142,9 @@ def _check_leads(world: World, partition: ScorePartition, position: int, where: 
             raise ViolationError("timer missing", f"{where}, {key.decode()} at {wake}")
         if world.repriced:
             # Idle leads pass a change of the rules when they are swept, which is nowhere in the log.
-            _check_told(world, key, decode_lead(memoryview(raw)[STAMP_BYTES:]).seq, where)
+            state = memoryview(raw)[STAMP_BYTES:]
+            told = decode_account(state).seq if key[:1] == ACCOUNT else decode_lead(state).seq
+            _check_told(world, key, told, where)
             continue
         place = past.places.get(raw)
         if place is None:
@@ -160,7 +163,7 @@ def _check_leads(world: World, partition: ScorePartition, position: int, where: 
 def _check_told(world: World, lead: bytes, count: int, where: str) -> None:
     """What a stored lead has told will not be told again, so it must be in Kafka."""
     careful = next(one for one in world.careful if lead in one.past)
-    for outcome in careful.told.get(lead, [])[:count]:
+    for outcome in careful.told.get(lead.removeprefix(ACCOUNT), [])[:count]:
         if outcome not in world.told.said:
             raise ViolationError("outcome lost", f"{where}: {outcome[1].decode()}")
 
@@ -187,6 +190,7 @@ def check_end(world: World) -> None:
     _check_dead_letters(world)
     _check_sent(world)
     _check_identities(world, machines)
+    _check_accounts(machines)
     _check_totals(world, machines)
     _check_clock(world)
 
@@ -236,7 +240,7 @@ def _check_sent(world: World) -> None:
             if record.offset in world.careful[number].dead or not record.key or not record.value:
                 continue
             told = decode_record(record.value)
-            if isinstance(told, Fact | Linking) and told.door >= HOPS:
+            if isinstance(told, Member) or (isinstance(told, Fact | Linking) and told.door >= HOPS):
                 if partition_of(record.key, LOG_PARTITIONS) != number:
                     raise ViolationError("records for the log", f"{told} in partition {number}")
                 found.add((record.key, record.value))
@@ -245,7 +249,25 @@ def _check_sent(world: World) -> None:
             "records for the log",
             f"lost {sorted(map(str, wanted - found))}, made up {sorted(map(str, found - wanted))}",
         )
+    world.count["statements to accounts"] += sum(is_member(value) for _, value in wanted)
     world.count["leads merged"] += sum(isinstance(decode_record(value), Merge) for _, value in wanted)
+
+
+def _check_accounts(machines: list[LogPartition]) -> None:
+    """An account holds what its people have stated last, and nothing of anybody else."""
+    stated: dict[bytes, dict[bytes, tuple[int, float, int]]] = {}
+    for machine in machines:
+        for key, lead in machine.leads.items():
+            if lead.reported is not None and lead.reported[1]:
+                version, account, points, at = lead.reported
+                stated.setdefault(ACCOUNT + account.encode(), {})[key] = version, points, at
+    held = {key: account for machine in machines for key, account in machine.accounts.items()}
+    for key in sorted(stated.keys() | held.keys()):
+        members = {} if key not in held else held[key].members
+        counts = {lead: one for lead, one in members.items() if one[1] is not None}
+        wanted = stated.get(key, {})
+        if counts != wanted:
+            raise ViolationError("people of an account", f"{key.decode()}: {counts}, stated {wanted}")
 
 
 def _roots(machines: list[LogPartition]) -> dict[str, str]:

@@ -279,6 +279,38 @@ def signpost_not_marked_dirty() -> Iterator[None]:
         yield
 
 
+# -- accounts -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def account_not_marked_dirty() -> Iterator[None]:
+    real = LogPartition._changed_account
+
+    def change(self: LogPartition, account: Any, key: bytes, wake: int) -> None:
+        real(self, account, key, wake)
+        if LIFE.get() is not None and account.fence % 3 == 1:
+            self.dirty_accounts.pop(key, None)
+
+    with _patched(LogPartition, "_changed_account", change):
+        yield
+
+
+@contextmanager
+def old_statement_believed() -> Iterator[None]:
+    """What a lead states once more after a crash takes the place of what it has stated since."""
+    real = LogPartition._take_report
+
+    def take(self: LogPartition, key: bytes, record: Any, offset: int) -> bool:
+        account = self._find_account(key)
+        if LIFE.get() is not None and account is not None and record.lead in account.members:
+            _, points, at = account.members[record.lead]
+            account.members[record.lead] = -1, points, at
+        return real(self, key, record, offset)
+
+    with _patched(LogPartition, "_take_report", take):
+        yield
+
+
 # -- taking over ----------------------------------------------------------------------------------
 
 
@@ -428,6 +460,8 @@ BUGS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         merged_twice,
         log_after_changelog,
         signpost_not_marked_dirty,
+        account_not_marked_dirty,
+        old_statement_believed,
         commit_before_append,
         clock_without_a_margin,
         old_answer_taken_for_a_loss,

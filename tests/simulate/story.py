@@ -10,6 +10,7 @@ import msgspec
 
 from scorer.domain.model import (
     Absent,
+    Accounts,
     Award,
     Band,
     Disqualification,
@@ -56,10 +57,13 @@ MODEL = Model(
     ),
     disqualifications=(Disqualification("silent", Absent(ANYTHING, 11_000), "nothing heard"),),
     bands=(Band("hot", Recent(Matcher(("page.viewed",)), 10_000, 2)),),
+    accounts=Accounts("sum", half_life=9_000, enter=16.0, exit=11.0),
 )
 """Short half-lives and windows, so that time alone decides something in every gap between two bursts."""
 
-REPRICED = msgspec.structs.replace(MODEL, threshold=Threshold(11.0, 5.0))
+REPRICED = msgspec.structs.replace(
+    MODEL, threshold=Threshold(11.0, 5.0), accounts=Accounts("best", 2, half_life=7_000, enter=12.0, exit=9.0)
+)
 
 KINDS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     EMAIL: (
@@ -140,7 +144,11 @@ def _somebody(rng: random.Random, number: int) -> Somebody:
     """Most have one name that publishers agree on; some have several, and others find out which."""
     if rng.random() < 0.6:
         return Somebody((("subject", f"lead-{number}"),))
-    names = [("anonymous_id", f"v-{number}"), ("anonymous_id", f"w-{number}"), ("email", f"p{number}@x.org")]
+    names = [
+        ("anonymous_id", f"v-{number}"),
+        ("anonymous_id", f"w-{number}"),
+        ("email", f"p{number}@x{number % 3}.org"),
+    ]
     names += [("user_id", f"u-{number}"), ("subject", f"lead-{number}")]
     return Somebody(tuple(rng.sample(names, rng.randrange(2, 5))))
 

@@ -11,11 +11,13 @@ import msgspec
 
 from scorer import rulefile
 from scorer.domain import clock
+from scorer.domain.account import decode_account, encode_account, stored_account
 from scorer.domain.lead import decode_lead, encode_lead, stored
 from scorer.domain.model import Model, encode_model, fingerprint
 from scorer.domain.outcomes import Outcome
 from scorer.domain.partition import Dead, LogPartition
 from scorer.domain.record import (
+    ACCOUNT,
     PROFILE_UPDATED,
     Clock,
     Door,
@@ -164,13 +166,14 @@ def one_pass(log: list[LogRecord], *, start: int = 0) -> Pass:
     machine.apply([Message(start + n, *record) for n, record in enumerate(log)])
     sweep(machine)
     leads = {key: encode_lead(lead) for key, lead in machine.dirty.items()}
+    leads |= {key: encode_account(account) for key, account in machine.dirty_accounts.items()}
     return Pass(leads, machine.outcomes, machine.dead, machine.state)
 
 
 def sweep(machine: LogPartition) -> None:
     milestone = machine.unswept
     if milestone is not None:
-        for key in sorted({*machine.leads, *machine.dirty}):
+        for key in sorted({*machine.leads, *machine.dirty, *machine.accounts, *machine.dirty_accounts}):
             machine.touch(key)
         machine.swept(milestone)
 
@@ -186,5 +189,8 @@ def by_lead(outcomes: list[Outcome]) -> dict[bytes, list[tuple[str, bytes]]]:
 
 
 def shown(leads: dict[bytes, bytes]) -> dict[bytes, object]:
-    """Decoded, so that a difference can be read."""
-    return {key: stored(decode_lead(value)) for key, value in leads.items()}
+    """Leads and accounts, decoded, so that a difference can be read."""
+    return {
+        key: stored_account(decode_account(value)) if key[:1] == ACCOUNT else stored(decode_lead(value))
+        for key, value in leads.items()
+    }

@@ -266,6 +266,7 @@ scores:
 rules: {fit: [], intent: []}
 memory: {event ids: 64, objects: 500}
 identity: {anonymous ids: 20, emails: 2}
+accounts: {score: best 3, enter: above 60, exit: below 40, decay: half every 2 weeks, people: 50}
 """
     assert model(text) == m.Model(
         name="All of it",
@@ -278,6 +279,7 @@ identity: {anonymous ids: 20, emails: 2}
         dedupe=64,
         objects=500,
         identity=m.Identity(anonymous_ids=20, emails=2),
+        accounts=m.Accounts("best", 3, 14 * 86_400_000, 60, 40, 50),
     )
 
 

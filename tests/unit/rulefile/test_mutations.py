@@ -43,6 +43,7 @@ SECTIONS = (
     "temperature:\n  hot: {budget: [yes, true]}\n  otherwise: cold\n",
     "memory: {event ids: 100, objects: 100}\n",
     "identity: {anonymous ids: 10, emails: 2, user ids: 1, lead ids: 1}\n",
+    "accounts: {score: best 3, enter: above 60, exit: below 40, decay: half every 30 days, people: 100}\n",
     """matrix:
   rows: fit
   columns: engagement

@@ -41,6 +41,7 @@ IN_FILE = {
     "total": "total: {{{0}}}",
     "memory": "memory: {{{0}}}",
     "identity": "identity: {{{0}}}",
+    "accounts": "accounts: {{score: sum, enter: above 60, exit: below 40, {0}}}",
     "matrix": "matrix: {{rows: fit, columns: engagement, cells: {{}}, {0}}}",
     "machines": "machines: {{where: {{machine: true}}, {0}}}",
     "disqualification": "disqualify: [{{rule: A, when: {{role: student}}, {0}}}]",

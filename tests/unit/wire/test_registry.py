@@ -26,7 +26,7 @@ def test_seven_doors_and_what_is_behind_them() -> None:
         "lead.feedback.v1",
         "lead.profile.v1",
     ]
-    assert len(REGISTRY.topics) == 18
+    assert len(REGISTRY.topics) == 21
     assert REGISTRY.topics[LOG].full_name("test.") == "test.lead.log.v1"
 
 
@@ -57,6 +57,9 @@ def test_outcomes_and_changelog_have_as_many_partitions_as_the_log() -> None:
         "lead.stage.v1",
         "lead.erased.v1",
         "lead.merged.v1",
+        "account.qualified.v1",
+        "account.disqualified.v1",
+        "account.score.v1",
         "lead.identity.v1",
         "lead.score.v1",
         "lead.changelog.v1",

@@ -1,0 +1,200 @@
+"""Accounts within a partition: what their members report, what time does to them, what is said of them.
+
+A lead reports to its account through the log, like everything that one partition tells another. A report
+says what the lead counts from now on and has a version that rises with each, so it may come twice, and what
+comes late changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Final
+
+from scorer.domain.account import (
+    Account,
+    above,
+    below,
+    faded,
+    falls_below,
+    new_account,
+    note,
+    score,
+)
+from scorer.domain.account_outcomes import ACCOUNT_DISQUALIFIED, ACCOUNT_QUALIFIED, account_outcome
+from scorer.domain.joining import Joining
+from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
+from scorer.domain.model import Accounts
+from scorer.domain.person import account_of
+from scorer.domain.reading import total
+from scorer.domain.record import ACCOUNT, Member, encode_record
+from scorer.domain.rules import RuleSet
+from scorer.domain.state import PartitionState
+from scorer.domain.timers import Timer
+
+STEP: Final = 0.01
+"""Points by which what a lead counts must differ from what its account believes, to be reported."""
+
+
+class Accounting(Joining):
+    """Leads that report to accounts, and accounts, wherever the others are."""
+
+    def __init__(
+        self,
+        state: PartitionState,
+        rule_sets: dict[int, bytes],
+        load: Callable[[bytes], Lead | None],
+        load_timers: Callable[[int], tuple[list[Timer], int]] | None,
+        number: int,
+        load_account: Callable[[bytes], Account | None] | None,
+    ) -> None:
+        super().__init__(state, rule_sets, load, load_timers, number)
+        self.accounts: dict[bytes, Account] = {}
+        """By key: ``ACCOUNT`` and the id."""
+        self.dirty_accounts: dict[bytes, Account] = {}
+        self._load_account = load_account
+
+    # -- leads ------------------------------------------------------------------------------------
+
+    def _report(self, rules: RuleSet, lead: Lead, key: bytes) -> None:
+        accounts = rules.model.accounts
+        told = lead.reported
+        if (accounts is None and lead.since) or (told is None and lead.company is None) or lead.touched:
+            return
+        version, before, points, at = told or (0, "", 0.0, 0)
+        account = account_of(lead) if lead.since else ""
+        if before and before != account:
+            version += 1
+            self._tell(before, Member(key, version, None, lead.clock))
+            lead.reported = version, "", 0.0, 0
+        if not account or accounts is None:
+            return
+        counts = 0.0 if lead.status == DISQUALIFIED else max(0.0, total(rules, lead, lead.clock))
+        if before != account or abs(counts - faded(accounts, points, lead.clock - at)) >= STEP:
+            version += 1
+            self._tell(account, Member(key, version, counts, lead.clock))
+            lead.reported = version, account, counts, lead.clock
+
+    def _tell(self, account: str, report: Member) -> None:
+        self.sends.append((ACCOUNT + account.encode(), encode_record(report)))
+
+    # -- accounts ---------------------------------------------------------------------------------
+
+    def account(self, key: bytes) -> Account | None:
+        """An account as it stands, without touching it."""
+        account = self.accounts.get(key) or self.dirty_accounts.get(key)
+        if account is None and self._load_account is not None:
+            account = self._load_account(key)
+        return account
+
+    def _take_report(self, key: bytes, record: Member, offset: int) -> bool:
+        """False where the record can't be one."""
+        if len(key) < 2 or key[:1] != ACCOUNT or not isfinite(record.points or 0.0):  # noqa: PLR2004
+            return False
+        account = self._find_account(key)
+        if account is None:
+            account = new_account(self.state.generation, self.state.milestone)
+            self.accounts[key] = account
+            self.counters.accounts_created += 1
+        elif offset <= account.fence:
+            self.counters.skipped += 1
+            return True
+        known = account.members.get(record.lead)
+        if known is not None and record.version <= known[0]:
+            self.counters.duplicates += 1
+            return True
+        wake = account.wake
+        if account.milestone < self.state.milestone:
+            self._pass_milestones_of_account(account, key)
+        rules = self._rules
+        before = 0.0
+        account.clock = max(account.clock, record.at, self._judged_at)
+        if rules.model.accounts is not None:
+            before = score(rules.model.accounts, account, account.clock)
+        most = Accounts().people if rules.model.accounts is None else rules.model.accounts.people
+        if not note(account, record.lead, (record.version, record.points, record.at), most):
+            self.counters.members_refused += 1
+        self._settle_account(rules, account, key, "activity", before)
+        account.fence = offset
+        self._changed_account(account, key, wake)
+        return True
+
+    def _find_account(self, key: bytes) -> Account | None:
+        account = self.accounts.get(key)
+        if account is None:
+            account = self.account(key)
+            if account is not None:
+                self.accounts[key] = account
+        return account
+
+    def _settle_account(
+        self, rules: RuleSet, account: Account, key: bytes, cause: str, before: float | None
+    ) -> None:
+        """Move the account to where its score says, and tell it.
+
+        ``before``: its score at its clock without what is being applied. What time alone has done by then
+        waits for its timer; None: it is the timer's turn, or that of new rules.
+        """
+        accounts = rules.model.accounts
+        if accounts is None:
+            account.wake = 0
+            return
+        value = score(accounts, account, account.clock)
+        if account.status == QUALIFIED:
+            if below(accounts, value) and (before is None or not below(accounts, before)):
+                account.status = OPEN
+                self.outcomes.append(
+                    account_outcome(rules, accounts, account, key, ACCOUNT_DISQUALIFIED, cause)
+                )
+        elif above(accounts, value):
+            account.status = QUALIFIED
+            self.outcomes.append(account_outcome(rules, accounts, account, key, ACCOUNT_QUALIFIED, cause))
+        account.wake = falls_below(accounts, account) if account.status == QUALIFIED else 0
+
+    def _pass_milestones_of_account(self, account: Account, key: bytes) -> None:
+        previous = self._version_at(account.milestone)
+        for milestone in self.state.milestones:
+            if milestone.number <= account.milestone or not milestone.version:
+                continue
+            before, rules = self._rule_set(previous), self._rule_set(milestone.version)
+            self._wake_account(before, account, key, max(milestone.clock - before.model.grace, 0))
+            account.clock = max(account.clock, milestone.clock - rules.model.grace)
+            self._settle_account(rules, account, key, "rules", None)
+            previous = milestone.version
+        account.milestone = self.state.milestone
+        self._wake_account(self._rules, account, key, self._judged_at)
+
+    def _wake_account(self, rules: RuleSet, account: Account, key: bytes, judged_at: int) -> None:
+        if 0 < account.wake <= judged_at:
+            account.clock = max(account.clock, account.wake)
+            self._settle_account(rules, account, key, "time", None)
+
+    def _changed_account(self, account: Account, key: bytes, wake: int) -> None:
+        self.dirty_accounts[key] = account
+        if account.wake and account.wake != wake:
+            self.timers.queue(account.wake, key)
+
+    # -- what the population asks -----------------------------------------------------------------
+
+    def touch(self, key: bytes) -> bool:
+        """As for leads."""
+        if key[:1] != ACCOUNT:
+            return super().touch(key)
+        account = self._find_account(key)
+        if account is None:
+            return False
+        if account.milestone < self.state.milestone:
+            wake = account.wake
+            self._pass_milestones_of_account(account, key)
+            self._changed_account(account, key, wake)
+        return True
+
+    def _fire_account(self, due: int, key: bytes) -> None:
+        account = self._find_account(key)
+        if account is None or account.wake != due:
+            return  # an earlier timer has taken this one's place
+        if account.milestone < self.state.milestone:
+            self._pass_milestones_of_account(account, key)
+        self._wake_account(self._rules, account, key, self._judged_at)
+        self.counters.timers += 1
+        self._changed_account(account, key, 0)
