@@ -19,11 +19,12 @@ import msgspec
 
 from scorer import rulefile
 from scorer.broker import Broker
+from scorer.domain.account import encode_account
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.ledger import ledger
 from scorer.domain.outcomes import Outcome
 from scorer.domain.partition import LogPartition
-from scorer.domain.record import HOPS, Doors, Fact, Linking, decode_record
+from scorer.domain.record import HOPS, Doors, Fact, Linking, Member, decode_record
 from scorer.domain.state import PartitionState
 from scorer.wire.cloudevents import decode
 from scorer.wire.dead_letters import origin
@@ -65,6 +66,7 @@ class Findings:
     repeated: int = 0
     """Of them: read from a door for a second time, and skipped by the fence."""
     leads: int = 0
+    accounts: int = 0
     people: int = 0
     merged: int = 0
     """Leads that became part of another."""
@@ -247,7 +249,7 @@ def _partition(
                 machine.apply(chunk)
                 chunk.clear()
             decoded = decode_record(record.value or b"")
-            if isinstance(decoded, Fact | Linking) and decoded.door >= HOPS:
+            if isinstance(decoded, Member) or (isinstance(decoded, Fact | Linking) and decoded.door >= HOPS):
                 half.arrived.add(_hashed(record.key, record.value))
             elif isinstance(decoded, Fact):
                 where = (decoded.door, decoded.offset)
@@ -298,6 +300,10 @@ def _leads(broker: Broker, number: int, machine: LogPartition, found: Findings) 
             newest[record.key] = record.value
     lost: list[str] = []
     double: list[str] = []
+    for key, account in machine.dirty_accounts.items():
+        found.accounts += 1
+        if (newest.pop(key, None) or b"")[STAMP_BYTES:] != encode_account(account):
+            lost.append(key.decode())
     for key, lead in machine.dirty.items():
         raw = newest.pop(key, None)
         state = b"" if raw is None else raw[STAMP_BYTES:]

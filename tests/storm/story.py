@@ -41,6 +41,8 @@ KINDS: tuple[tuple[int, str, str, dict[str, Any]], ...] = (
 DOORS = (EMAIL, PAGE, APP, BOOKING, PROFILE)
 LINKED = "profile.linked"
 
+COMPANIES = 300
+
 Identifier = tuple[str, str]
 """A field of ``data``, or ``subject``, and its value."""
 
@@ -58,7 +60,9 @@ def identifiers(number: int, most: int) -> list[Identifier]:
     if count == 1:
         return [("subject", f"storm-{number:05d}")]
     own = [("anonymous_id", f"{number}-{visit}") for visit in range(3)]
-    own += [("email", f"{number}@example.com"), ("email", f"{number}@example.org"), ("user_id", str(number))]
+    company = number % COMPANIES
+    own += [("email", f"{number}@company-{company}.example"), ("email", f"{number}@gmail.com")]
+    own.append(("user_id", str(number)))
     return rng.sample(own, count)
 
 
