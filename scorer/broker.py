@@ -189,8 +189,8 @@ class Writer:
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 100_000,
                 "compression.type": "none",
-                # The registry gives the lead log 128 KiB more than the doors' 1 MiB.
-                "message.max.bytes": 2 * 1024 * 1024,
+                # More than the registry gives any topic.
+                "message.max.bytes": 8 * 1024 * 1024,
                 "log_level": 2,
             }
         )

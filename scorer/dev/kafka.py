@@ -311,8 +311,8 @@ class KafkaCluster:
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
             # Room for the lead log, whose messages are larger than a door's.
-            "message.max.bytes": str(4 * 1024 * 1024),
-            "replica.fetch.max.bytes": str(4 * 1024 * 1024),
+            "message.max.bytes": str(8 * 1024 * 1024),
+            "replica.fetch.max.bytes": str(8 * 1024 * 1024),
             # A test's history is as old as it likes; topics set their own retention.
             "log.retention.ms": "-1",
             "log.cleaner.threads": "1",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Sequence
 from math import exp
-from typing import Final
+from typing import Any, Final
 
 from scorer.domain.conditions import Properties
 from scorer.domain.granting import grant, rebase, resum
@@ -37,7 +37,7 @@ from scorer.domain.watching import Judged, Watch
 ATTRIBUTES: Final = 256
 """Attributes kept per lead; a further one is not taken."""
 ATTRIBUTE_TEXT: Final = 1_024
-"""Characters of an attribute's text; a longer one is not taken."""
+"""Characters of an attribute's text, or of a list's texts and its elements; a longer one is not taken."""
 
 RAISED: Final = 1
 LOWERED: Final = 2
@@ -352,7 +352,10 @@ def _update_attributes(
                 continue
         elif at < held[0]:
             continue
-        if type(value) is str and len(value) > ATTRIBUTE_TEXT:
+        if type(value) is str:
+            if len(value) > ATTRIBUTE_TEXT:
+                continue
+        elif type(value) is list and _size(value) > ATTRIBUTE_TEXT:
             continue
         attributes[name] = (at, value)
         entries = rules.by_attribute.get(name)
@@ -360,6 +363,15 @@ def _update_attributes(
             affected.extend(entries)
     if rules.dated:
         _schedule(lead, date_edge(rules, lead, lead.judged))
+
+
+def _size(values: list[Any]) -> int:
+    """Elements, and characters of those that are texts."""
+    size = len(values)
+    for value in values:
+        if type(value) is str:
+            size += len(value)
+    return size
 
 
 # -- judging and deciding ----------------------------------------------------------------------------

@@ -30,8 +30,8 @@ SCORE = "lead.score.v1"
 IDENTITY = "lead.identity.v1"
 ACCOUNT_SCORE = "account.score.v1"
 
-_ENVELOPE_BYTES = 1024
-"""What Kafka adds to one record's key and value in a batch of its own, generously."""
+_INTAKE_ADDS = 127 * 1024
+"""Generously."""
 
 Role = Literal["door", "log", "outcome", "view", "rules", "dead_letters", "changelog"]
 
@@ -103,8 +103,11 @@ class Registry(msgspec.Struct, frozen=True):
 
     @property
     def max_log_bytes(self) -> int:
-        """Bytes that key and value of a log record may hold together."""
-        return int(self.topics[LOG].config["max.message.bytes"]) - _ENVELOPE_BYTES
+        """Bytes that key and value of a fact may hold together: what a door takes, and what intake adds.
+
+        A lead that becomes part of another may be larger.
+        """
+        return max(int(door.config["max.message.bytes"]) for door in self.doors) + _INTAKE_ADDS
 
     def partitions(self, overrides: Mapping[str, int] | None = None) -> dict[str, int]:
         """Planned partition count per topic; ``overrides`` by topic name, for counts that the file gives.

@@ -53,6 +53,16 @@ class Click:
     """Its properties while it is held back."""
 
 
+LONGEST = 1_024
+"""Of an attribute: characters, and elements of a list."""
+
+
+def written(value: Any) -> int:
+    if isinstance(value, list):
+        return len(value) + sum(len(one) for one in value if isinstance(one, str))
+    return len(value) if isinstance(value, str) else 0
+
+
 @dataclass
 class Lead:
     id: str
@@ -100,7 +110,8 @@ class Lead:
         for one in self.history:
             if one.type == PROFILE_UPDATED:
                 for name, value in one.properties.items():
-                    if name not in held or one.time >= held[name][0]:
+                    newest = name not in held or one.time >= held[name][0]
+                    if newest and written(value) <= LONGEST:
                         held[name] = (one.time, value)
         return {name: value for name, (_, value) in held.items() if value is not None}
 

@@ -279,7 +279,8 @@ def show(result: Result) -> None:
     )
     tell(
         f"{found.records:,} records in the doors, {found.dead:,} dead letters,"
-        f" {found.facts:,} facts in the log ({found.repeated:,} read twice), {found.leads:,} leads, {found.accounts:,} accounts,"
+        f" {found.facts:,} facts in the log ({found.repeated:,} read twice), {found.leads:,} leads,"
+        f" {found.accounts:,} accounts,"
         f" {found.outcomes:,} outcomes ({found.by_time:,} by time alone, {found.duplicates:,} said twice)"
     )
     tell(

@@ -83,6 +83,19 @@ def test_a_removed_attribute_stays_removed(world: Make) -> None:
     assert ann.total(HOUR) == 1
 
 
+def test_an_attribute_that_is_too_long_is_not_taken(world: Make) -> None:
+    ann = world(model(standings=(Standing("country", "fit", UK, 1),)))
+    ann.clock(0).profile(0, country="UK")
+    for long in ("x" * 1_025, ["x" * 600, "y" * 423], ["x" * 1_024], ["é" * 1_020, "ab", 1]):
+        ann.profile(1, country=long, city=long)
+        assert ann.total(1) == 1
+    for fits in ("x" * 1_024, ["x" * 600, "y" * 422], ["DE", 1, True]):
+        ann.profile(1, country=fits)
+        assert ann.total(1) == 0
+        ann.profile(1, country="UK")
+        assert ann.total(1) == 1
+
+
 def test_a_disqualified_lead_does_not_qualify(world: Make) -> None:
     rule = Disqualification("unsubscribed", UNSUBSCRIBED, "asked to be left alone")
     ann = world(model(award(25), disqualifications=(rule,)))
