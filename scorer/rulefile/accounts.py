@@ -58,7 +58,9 @@ def _combine(report: Report, node: Node) -> tuple[Any, int] | None:
         return value, 0
     if (match := _BEST.fullmatch(value)) and 0 < int(match[1]) <= MOST_PEOPLE:
         return "best", int(match[1])
-    report.error(node.place, f"`{value[:40]}` does not say which people count", "`sum`, `maximum` or `best 3`")
+    report.error(
+        node.place, f"`{value[:40]}` does not say which people count", "`sum`, `maximum` or `best 3`"
+    )
     return None
 
 

@@ -74,23 +74,24 @@ class Identity:
             self._inner[kind].update(f"{kind}:".encode())
         # The same people come again and again.
         self._of_identifier = lru_cache(_REMEMBERED)(self._hash)
+        self._of_subject = lru_cache(_REMEMBERED)(self._given)
         self._free_mail = free_mail
         self._of_address = lru_cache(_REMEMBERED)(self._domain)
 
     def lead_id(self, event: Event) -> bytes:
         """``subject`` as it is, or a hash of the best identifier in ``data``; raises ``Rejected``.
 
-        The best is user_id, then email, then anonymous_id; null, "" and those that are blocked count as
-        absent, and those that come after the best are not looked at.
+        The best is user_id, then email, then anonymous_id; null, "" and those that are blocked, a subject
+        among them, count as absent, and those that come after the best are not looked at.
         """
+        blocked = ""
         subject = event.subject
         if subject is not None:
-            # Printable text has no control characters; this asks the dearer question rarely.
-            if not subject.isprintable() and CONTROL(subject):
-                raise Rejected(Reason.NO_LEAD, "subject: control characters")
-            return subject.encode()
+            lead = self._of_subject(subject)
+            if lead:
+                return lead
+            blocked = "; subject is one that names nobody"
         data = event.data
-        blocked = ""
         for kind in KINDS:
             value = data.get(kind)
             if value is not None and value != "":
@@ -141,6 +142,12 @@ class Identity:
         if self._blocked("email", normal) or domain in self._free_mail or not is_account(domain):
             return None
         return f"@{domain}"
+
+    def _given(self, subject: str) -> bytes:
+        """The lead id; empty for what is blocked."""
+        if CONTROL(subject):
+            raise Rejected(Reason.NO_LEAD, "subject: control characters")
+        return b"" if self._blocked("subject", subject) else subject.encode()
 
     def _hash(self, kind: str, value: str) -> bytes:
         """The lead id; empty for what is blocked."""

@@ -135,3 +135,59 @@ def test_addresses_that_name_nobody(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
         identity_of(Settings(blocked_identifiers=tmp_path / "none"))
+
+
+@pytest.mark.parametrize("subject", ["null", "Unknown ", "0", "--", "[object Object]"])
+def test_a_subject_that_names_nobody_counts_as_absent(subject: str) -> None:
+    assert lead({"user_id": "u"}, subject) == lead({"user_id": "u"})
+    with pytest.raises(Rejected, match="subject is one that names nobody"):
+        lead({}, subject)
+
+
+# -- the company --------------------------------------------------------------------------------------
+
+
+def company(data: dict[str, Any], identity: Identity | None = None) -> str | None:
+    return (identity or Identity("secret")).account(Event("1.0", "1", "/", "t", data, "lead"))
+
+
+@pytest.mark.parametrize(
+    ("data", "account"),
+    [
+        ({"email": "Anna@Acme.COM "}, "@acme.com"),
+        ({"email": "anna@mail.acme.co.uk"}, "@mail.acme.co.uk"),
+        ({"email": "anna@GMail.com"}, None),
+        ({"email": "anna@t-online.de"}, None),
+        ({"email": "test@example.com"}, None),
+        ({"email": "no address"}, None),
+        ({"email": 17}, None),
+        ({"email": f"anna@{'x' * 129}"}, None),
+        ({"email": "anna@acme.com", "account_id": "4711"}, "4711"),
+        ({"email": "anna@acme.com", "account_id": None}, ""),
+        ({"email": "anna@acme.com", "account_id": ""}, ""),
+        ({"account_id": "acme.com"}, "acme.com"),
+        ({"user_id": "u"}, None),
+        ({}, None),
+    ],
+)
+def test_the_company_of_an_event(data: dict[str, Any], account: str | None) -> None:
+    assert company(data) == account
+
+
+@pytest.mark.parametrize("given", [4711, True, ["acme"], {"id": "acme"}, "@acme", "a\nb", "x" * 129])
+def test_an_account_id_that_is_none_is_the_publisher_s_mistake(given: Any) -> None:
+    with pytest.raises(Rejected, match="account_id") as rejected:
+        company({"account_id": given})
+    assert rejected.value.reason is Reason.BAD_PROPERTIES
+
+
+def test_more_domains_of_no_company(tmp_path: Path) -> None:
+    file = tmp_path / "domains.txt"
+    file.write_text("# ours\nAgency.example\n")
+    identity = identity_of(Settings(lead_secret="secret", free_mail_domains=file))
+    assert company({"email": "anna@agency.example"}, identity) is None
+    assert company({"email": "anna@gmail.com"}, identity) is None
+    assert company({"email": "anna@acme.example"}, identity) == "@acme.example"
+    with pytest.raises(UserError, match="No such file") as missing:
+        identity_of(Settings(free_mail_domains=tmp_path / "none"))
+    assert missing.value.hint == "it is SCORER_FREE_MAIL_DOMAINS"
