@@ -59,7 +59,7 @@ def identifiers(number: int, most: int) -> list[Identifier]:
     count = rng.randrange(1, most + 1)
     if count == 1:
         return [("subject", f"storm-{number:05d}")]
-    own = [("anonymous_id", f"{number}-{visit}") for visit in range(3)]
+    own = [("anonymous_id", f"visit-{number}-{visit}") for visit in range(3)]
     company = number % COMPANIES
     own += [("email", f"{number}@company-{company}.example"), ("email", f"{number}@gmail.com")]
     own.append(("user_id", str(number)))
