@@ -40,6 +40,10 @@ INTAKE_PENDING_BYTES = Gauge(
     "scorer_intake_pending_bytes",
     "Appended to the lead log or dead letters and not yet acknowledged.",
 )
+INTAKE_LEAD_KEYS = Counter(
+    "scorer_intake_lead_keys",
+    "Keys made to seal what a lead says of its person.",
+)
 
 # -- score: from the lead log to outcomes ---------------------------------------------------------
 
@@ -122,6 +126,10 @@ SCORE_SHUNNED = Counter(
     "scorer_score_shunned",
     "Facts passed over because their person was forgotten.",
     ["partition"],
+)
+SCORE_UNOPENED = Counter(
+    "scorer_score_unopened_fields",
+    "Sealed fields that an outcome was sent without, because their key is deleted.",
 )
 SCORE_LINKS_REFUSED = Counter(
     "scorer_score_links_refused",

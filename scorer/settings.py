@@ -33,6 +33,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses like info@ and sales@ name nobody either."""
     free_mail_domains: Path | None = None
     """A file of mail domains that are no company's, one a line, beside the usual ones (gmail.com ...)."""
+    sealed_fields: str = ""
+    """Fields that identify a person (email, name ...) to be kept sealed, joined with commas; the others are
+    dropped. Needs the topic ``lead.key.v1``."""
+    open_in_outcomes: str = ""
+    """Fields, sealed before, that outcomes are to carry readable, joined with commas."""
     checkpoint_interval: float = 1.0
     """Seconds between checkpoints, 0.05 to 60; three times as many while there is a backlog."""
     session_timeout: float = 10.0

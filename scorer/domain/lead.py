@@ -31,7 +31,7 @@ Click = tuple[bytes, bytes, int, dict[str, Any] | None]
 
 
 Sealed = tuple[int, bytes, bytes]
-"""(event time, the lead id whose key it is, the field's sealed bytes)."""
+"""(event time, the lead id of the fact, the field's sealed bytes, which name their key themselves)."""
 
 Company = tuple[int, str, int, str]
 """(event time, account id that a publisher has given or empty, event time, domain of an address or empty)."""

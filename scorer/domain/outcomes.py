@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from scorer.domain.following import follow_up
-from scorer.domain.lead import Lead
+from scorer.domain.lead import Lead, Sealed
 from scorer.domain.ledger import Line, ledger
 from scorer.domain.lifecycle import LIFECYCLE, STAGES
 from scorer.domain.links import Links
@@ -59,6 +59,8 @@ class Outcome(NamedTuple):
     key: bytes
     """The lead's id, or the account's."""
     value: bytes
+    sealed: dict[str, Sealed] | None = None
+    """``Lead.sealed`` as it was then, for whoever may open it. Not for changing."""
 
 
 def outcome(
@@ -103,7 +105,7 @@ def outcome(
         data.follow_up, data.owner, data.due, data.next_step = follow_up(rules, lead, lead_id)
     data.into = into
     event = event_of(f"{lead_id}:{lead.seq}", kind, lead_id, lead.clock, data)
-    return Outcome(f"{kind}.v1", lead_id.encode(), event)
+    return Outcome(f"{kind}.v1", lead_id.encode(), event, lead.sealed)
 
 
 def merged(rules: RuleSet, lead: Lead, lead_id: str, into: str) -> Outcome:

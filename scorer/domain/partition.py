@@ -198,6 +198,8 @@ class LogPartition(Accounting):
                 wake, machines = lead.wake, lead.machines
                 if lead.milestone < milestone:
                     self._pass_milestones(lead, key)
+                if record.sealed is not None or record.account is not None:
+                    take_in(lead, key, record)  # before what it makes true is told
                 if imports and door in imports:
                     step_imported(self._rules, lead, index, record.time, properties, record.door)
                     facts += 1
@@ -221,8 +223,6 @@ class LogPartition(Accounting):
                             self.outcomes,
                         )
                         facts += 1
-                if record.sealed is not None or record.account is not None:
-                    take_in(lead, key, record)
                 if accounts:
                     self._report(self._rules, lead, key)
                 if lead.machines != machines:

@@ -25,7 +25,7 @@ def take_in(lead: Lead, key: bytes, record: Posting) -> None:
     if record.account is not None:
         lead.company = _belonging(lead.company, record.account, record.time)
     if record.sealed is not None:
-        sealed = {} if lead.sealed is None else lead.sealed
+        sealed = dict(lead.sealed or {})  # outcomes that wait to be sent hold the one before
         for name, one in decode_sealed(record.sealed).items():
             _keep(sealed, name, (record.time, key, one))
         lead.sealed = sealed
@@ -33,9 +33,11 @@ def take_in(lead: Lead, key: bytes, record: Posting) -> None:
 
 def unite(lead: Lead, other: Lead) -> None:
     """Add what is known of the same person under another name."""
-    for name, one in (other.sealed or {}).items():
-        lead.sealed = lead.sealed or {}
-        _keep(lead.sealed, name, one)
+    if other.sealed is not None:
+        sealed = dict(lead.sealed or {})
+        for name, one in other.sealed.items():
+            _keep(sealed, name, one)
+        lead.sealed = sealed
     if other.company is not None:
         given_at, given, mailed_at, domain = other.company
         if given_at:

@@ -7,6 +7,7 @@ in every JSON library that a schema would be checked with.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -14,9 +15,10 @@ import msgspec
 from scorer.wire.dead_letters import Reason, Rejected
 
 _LONGEST = 200
-"""Characters of msgspec's message, which may repeat a wrong specversion."""
+"""Characters of msgspec's message."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[._-][A-Za-z0-9_]+)*").fullmatch
 _SHOWN = 60
-"""Characters of a publisher's text that a detail repeats."""
+"""Characters of a name that a detail repeats."""
 
 
 class Event(msgspec.Struct, gc=False):
@@ -33,6 +35,9 @@ class Event(msgspec.Struct, gc=False):
 
 _MEMBER: Final = " at `$."
 """What msgspec's message holds where a member does not fit, and not one that is missing."""
+
+_REPEATS: Final = "Invalid enum value"
+"""How msgspec's one message begins that goes on with the value: a wrong specversion."""
 
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -82,9 +87,16 @@ def _decode_last_members(value: bytes, misfit: str) -> Event:
     except RecursionError:
         raise Rejected(Reason.BAD_PROPERTIES, "nested too deeply") from None
     path = misfit.rpartition(" at ")[2]
+    if misfit.startswith(_REPEATS):
+        misfit = f"Invalid value - at {path}"
     raise Rejected(_BLAME.get(path, Reason.NOT_CLOUDEVENT), misfit[:_LONGEST]) from None
 
 
 def shown(text: str) -> str:
-    """A publisher's text as a detail may repeat it: quoted, escaped and short."""
-    return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+    """The name of a field or a type as a detail may repeat it: quoted, or left out where it is hardly one.
+
+    Details are read by more people than records are, and an address may stand where a name should.
+    """
+    if _NAME(text) is None:
+        return f"(a text of {len(text)} characters)"
+    return f"'{text}'" if len(text) <= _SHOWN else f"'{text[:_SHOWN]}...'"

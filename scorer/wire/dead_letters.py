@@ -37,7 +37,7 @@ class Reason(StrEnum):
 class Rejected(Exception):  # noqa: N818 - the name says what happened to the record
     """A door record that is its publisher's fault.
 
-    ``detail`` names the field and the rule, and never holds a value of a field that identifies a person.
+    ``detail`` names the field and the rule, and never holds a value.
     """
 
     # A door may hold nothing else, and an __init__ in Python is a third of what raising costs.

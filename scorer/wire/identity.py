@@ -149,6 +149,15 @@ class Identity:
             raise Rejected(Reason.NO_LEAD, "subject: control characters")
         return b"" if self._blocked("subject", subject) else subject.encode()
 
+    def names_somebody(self, field: str, text: str) -> bool:
+        """False for a text in an identifier's field that is none, or is one that names nobody."""
+        if field not in _LETTERS:
+            return True
+        try:
+            return bool(self._of_identifier(field, text))
+        except Rejected:
+            return False
+
     def _hash(self, kind: str, value: str) -> bytes:
         """The lead id; empty for what is blocked."""
         normal = _normal(kind, value)

@@ -1,7 +1,8 @@
 """From a door record to a record of the lead log: validate, find the lead, encode.
 
 Shared by the intake worker and by everything else that writes facts. A pure function of the record,
-its append time, its coordinates and the secret; no clock, no I/O.
+its append time, its coordinates and the secret; no clock, no I/O. What is sealed, if anything is, depends
+on random keys besides.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from scorer.wire.registry import Topic
+    from scorer.wire.sealing import Sealer
 
 MAX_AHEAD_MS: Final = 5 * 60 * 1000
 """How far an event's time may be after the time its record was received."""
@@ -47,15 +49,23 @@ class Intake:
     """The doors' rules, for one way of finding leads.
 
     ``max_log_bytes``: the most that key and value may hold together, normally ``Registry.max_log_bytes``.
+    ``sealer``: keeps fields that identify a person; without it all of them are dropped.
     """
 
-    def __init__(self, identity: Identity, max_log_bytes: int, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        max_log_bytes: int,
+        registry: Registry | None = None,
+        sealer: Sealer | None = None,
+    ) -> None:
         registry = registry or Registry.load()
         self._max_log_bytes = max_log_bytes
         self._lead_id = identity.lead_id
         self._others = identity.others
         self._account = identity.account
         self._flatten = Flattener()
+        self._sealer = sealer
         self._types = {topic.name: TypesOfDoor(topic) for topic in registry.doors}
 
     def __call__(
@@ -77,6 +87,7 @@ class Intake:
         lead = self._lead_id(event)
         others = self._others(event, lead) if kind in LINKING else ()
         account = self._account(event)
+        picked = None if self._sealer is None else self._sealer.pick(event.data)
         properties = self._flatten(event.data, nulls=kind == PROFILE_UPDATED)
         if time > received + MAX_AHEAD_MS:
             raise Rejected(Reason.FUTURE, f"time: {time - received} ms after it was received")
@@ -95,11 +106,13 @@ class Intake:
                 id_,
                 source,
                 properties,
-                None,
+                self._sealer.seal(lead, picked) if self._sealer is not None and picked else None,
                 account,
             )
         )
         if len(lead) + len(encoded) > self._max_log_bytes:
+            if self._sealer is not None:
+                self._sealer.forget(lead)
             raise Rejected(Reason.TOO_LARGE, f"{len(encoded)} bytes as a log record")
         if not others:
             return ((lead, encoded),)

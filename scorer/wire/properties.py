@@ -22,18 +22,22 @@ MAX_NUMBER: Final = 2**63
 PERSONAL = frozenset(
     {"email", "user_id", "anonymous_id", "name", "first_name", "last_name", "phone", "ip"},
 )
-"""Fields that never reach the log, at any depth, and in spellings that differ in case, ``_`` or ``-``."""
+"""Fields that never reach the log readable, at any depth and in spellings that ``fold`` makes equal."""
 
-_FOLDED = frozenset(name.replace("_", "") for name in PERSONAL)
+
+def fold(name: str) -> str:
+    """A field's name without what spellings differ in."""
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+_FOLDED = frozenset(map(fold, PERSONAL))
 
 _CACHED_NAMES: Final = 10_000
 
 
 def is_personal(name: str) -> bool:
     """Whether a field identifies a person by its name; of a dotted name each part counts."""
-    return any(
-        part.replace("_", "").replace("-", "").replace(" ", "") in _FOLDED for part in name.lower().split(".")
-    )
+    return any(fold(part) in _FOLDED for part in name.split("."))
 
 
 class Flattener:

@@ -25,15 +25,20 @@ MERGED = "lead.merged.v1"
 ERASED = "lead.erased.v1"
 ACCOUNT_QUALIFIED = "account.qualified.v1"
 ACCOUNT_DISQUALIFIED = "account.disqualified.v1"
+OPENED = (QUALIFIED, DISQUALIFIED, STAGE)
+"""Outcomes that may say who a lead is (``Settings.open_in_outcomes``)."""
 OUTCOMES = (QUALIFIED, DISQUALIFIED, STAGE, MERGED, ERASED, ACCOUNT_QUALIFIED, ACCOUNT_DISQUALIFIED)
 SCORE = "lead.score.v1"
 IDENTITY = "lead.identity.v1"
 ACCOUNT_SCORE = "account.score.v1"
+LEAD_KEYS = "lead.key.v1"
 
+_OPENED_MS = 30 * 24 * 3600 * 1000
+"""How long a new topic keeps outcomes that say who a lead is: as long as dead letters, readable as well."""
 _INTAKE_ADDS = 127 * 1024
 """Generously."""
 
-Role = Literal["door", "log", "outcome", "view", "rules", "dead_letters", "changelog"]
+Role = Literal["door", "log", "outcome", "view", "rules", "dead_letters", "changelog", "keys"]
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,6 +130,14 @@ class Registry(msgspec.Struct, frozen=True):
             source = topic.partitions_of or name
             counts[name] = overrides.get(source) or self.topics[source].partitions or 1
         return counts
+
+    def opened(self) -> Registry:
+        """As it is where outcomes say who a lead is: no person is readable in them for over a year."""
+        topics = dict(self.topics)
+        for name in OPENED:
+            config = topics[name].config | {"retention.ms": str(_OPENED_MS)}
+            topics[name] = msgspec.structs.replace(topics[name], config=config)
+        return msgspec.structs.replace(self, topics=topics)
 
     def read(self, path: str) -> bytes:
         """The bytes of a file under ``schemas``."""

@@ -6,7 +6,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from scorer.wire.cloudevents import shown
 from scorer.wire.dead_letters import Reason, Rejected
 
 # RFC 3339's date-time: upper or lower case T and Z, any number of decimals, an offset always. Years
@@ -45,9 +44,9 @@ def milliseconds(time: str) -> int:
 
 def _parsed(time: str) -> int:
     if _DATE_TIME(time) is None:
-        raise Rejected(Reason.BAD_TIME, f"time: not an RFC 3339 date-time with an offset: {shown(time)}")
+        raise Rejected(Reason.BAD_TIME, "time: not an RFC 3339 date-time with an offset")
     try:
         # Python 3.11 knows the upper-case Z only.
         return (datetime.fromisoformat(time.upper()) - _EPOCH) // _MS
     except ValueError:
-        raise Rejected(Reason.BAD_TIME, f"time: no such day: {shown(time)}") from None
+        raise Rejected(Reason.BAD_TIME, "time: no such day") from None

@@ -35,6 +35,7 @@ class Applied(NamedTuple):
 
 def diff_topics(settings: Settings, registry: Registry, wishes: Wishes | None = None) -> list[Difference]:
     """Every difference; empty when apply would do nothing. Raises ``UserError`` without Kafka."""
+    registry = registry.opened() if settings.open_in_outcomes else registry
     return make_plan(settings, registry, Cluster(settings.bootstrap), wishes or Wishes()).differences
 
 
@@ -49,6 +50,7 @@ def apply_topics(
     ``tell`` gets a line per step. Raises ``UserError``, before changing anything, when some of it
     can't be done.
     """
+    registry = registry.opened() if settings.open_in_outcomes else registry
     cluster = Cluster(settings.bootstrap)
     todo = make_plan(settings, registry, cluster, wishes or Wishes())
     if todo.refused:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, UnknownMemberIdError
@@ -22,7 +23,7 @@ from scorer.errors import UserError
 from scorer.wire.dead_letters import TOPIC as DEAD_LETTERS
 from scorer.wire.dead_letters import Rejected
 from scorer.wire.partitioner import partition_of
-from scorer.wire.registry import LOG
+from scorer.wire.registry import LEAD_KEYS, LOG
 from scorer.worker.batches import BatchWriter, Lane
 from scorer.worker.door_book import complete_book, new_life
 from scorer.worker.door_clock import INTERVAL, DoorClock, DoorEnds, broker_time, our_time
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from scorer.wire.intake import Accepted, Intake
     from scorer.worker.door_book import BookReader, DoorBook
     from scorer.worker.intake_dead import Refused
+    from scorer.worker.lead_keys import LeadKeys
     from scorer.worker.transport import Chunk, ChunkedApp
 
 log = logging.getLogger(__name__)
@@ -62,10 +64,12 @@ class IntakeOwner(Service):
         *,
         max_dead_bytes: int,
         interval: float = INTERVAL,
+        keys: LeadKeys | None = None,
     ) -> None:
         """``topics``: the doors' names in Kafka. ``interval``: seconds between clock records.
 
-        ``max_dead_bytes``: the most that a dead letter's key and value may hold together.
+        ``max_dead_bytes``: the most that a dead letter's key and value may hold together. ``keys``: what
+        ``intake`` seals with, if it does.
         """
         super().__init__()
         self.app = app
@@ -75,6 +79,7 @@ class IntakeOwner(Service):
         self._topics = topics
         self._max_dead_bytes = max_dead_bytes
         self._interval = interval
+        self._keys = keys
         self._prefix = app.settings.topic_prefix
         self._embedded = app.settings.broker_profile == EMBEDDED
         self._writer = BatchWriter(app.settings.bootstrap, on_error=app.fatal, client_id=app.fetching.group)
@@ -96,6 +101,10 @@ class IntakeOwner(Service):
         """Returns when doors and rules are complete: until then nothing may be appended."""
         await complete_book(self._books, self._wait_for)
         await self._writer.start()
+        if self._keys is not None:
+            self._problem = "reading the leads' keys"
+            await self._keys.start()
+            self._keys.write_to(await self._lanes_of(LEAD_KEYS))
         await self._ends.start(self._topics)
         self._log = await self._lanes_of(LOG)
         dead = await self._lanes_of(DEAD_LETTERS)
@@ -104,6 +113,8 @@ class IntakeOwner(Service):
         self._problem = "waiting for an assignment"
 
     async def on_stop(self) -> None:
+        if self._keys is not None:
+            await self._keys.stop()
         await self._writer.stop()
         await self._ends.stop()
 
@@ -127,6 +138,8 @@ class IntakeOwner(Service):
     # -- records ----------------------------------------------------------------------------------
 
     async def drained(self) -> None:
+        if self._keys is not None:
+            await self._keys.settled()
         await self._writer.room(PENDING_BYTES)
 
     def apply(self, chunk: Chunk) -> None:
@@ -158,14 +171,24 @@ class IntakeOwner(Service):
             else:
                 for one in taken:
                     accepted[partition_of(one[0], partitions)].append(one)
+        at = min(last.timestamp, latest)
+        if self._keys is None:
+            self._append(door, chunk.end, at, accepted, refused)
+        else:
+            self._keys.then(partial(self._append, door, chunk.end, at, accepted, refused))
+        self._records[topic].inc(len(records))
+
+    def _append(
+        self, door: DoorPosition, end: int, at: int, accepted: list[list[Accepted]], refused: list[Refused]
+    ) -> None:
+        """What came of a chunk up to offset ``end``, its last record of the time ``at`` (ms)."""
         for lane, made in zip(self._log, accepted, strict=True):
             lane.extend(made)
         if refused:
-            letters.send(door, refused)
+            self._letters.send(door, refused)
         for lane in self._lanes:
             lane.push()
-        door.applied(chunk.end, min(last.timestamp, latest), self._lanes)
-        self._records[topic].inc(len(records))
+        door.applied(end, at, self._lanes)
 
     # -- assignment -------------------------------------------------------------------------------
 
@@ -219,6 +242,8 @@ class IntakeOwner(Service):
     async def checkpoint(self, *, final: bool = False) -> bool:
         async with self._committing:
             if final:
+                if self._keys is not None:
+                    await self._keys.settled()
                 await self._writer.flush()
             offsets = {}
             for tp, door in self._doors.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scorer import metrics
 from scorer.wire.dead_letters import Envelopes, Reason
+from scorer.worker.supervise import where_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,14 +53,15 @@ class IntakeDeadLetters:
             self._counter(door.door, reason).inc(count)
 
     def fault(self, door: DoorPosition, record: ConsumerRecord, error: Exception) -> Refused:
-        """Our own code failed on the record: a dead letter too; one after the other raises ``error``."""
+        """Our own code failed on the record: a dead letter too; too many in a row raise ``RuntimeError``."""
         in_a_row = self._last_fault == (door.tp, record.offset - 1)
         self._last_fault = (door.tp, record.offset)
         self._faults = self._faults + 1 if in_a_row else 1
+        kind = type(error).__name__
+        log.error("%s[%d] offset %d: our code failed\n%s", *door.tp, record.offset, where_of(error))
         if self._faults > FAULTS_IN_A_ROW:
-            raise error
-        log.error("%s[%d] offset %d: %r", *door.tp, record.offset, error, exc_info=error)
-        return record, Reason.ENGINE_ERROR, type(error).__name__
+            raise RuntimeError(f"our code failed on {self._faults} records in a row: {kind}") from None
+        return record, Reason.ENGINE_ERROR, kind
 
     def _counter(self, door: str, reason: Reason) -> Any:
         counter = self._counters.get((door, reason))

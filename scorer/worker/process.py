@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from scorer.wire.registry import Registry
 from scorer.worker.door_book import KafkaBookReader, complete_book
 from scorer.worker.intake_app import build_intake_app
+from scorer.worker.key_table import key_table
 from scorer.worker.score_app import build_score_app
 from scorer.worker.status import StatusServer
-from scorer.worker.supervise import supervise
+from scorer.worker.supervise import fatal, supervise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -51,10 +52,12 @@ async def run_worker(
     """
     registry = Registry.load()
     apps: list[ChunkedApp] = []
+    running = [part for part in (INTAKE, SCORE) if part in parts]
+    table = key_table(settings, "-".join(running), fatal)  # read once for both, if either needs it
     if INTAKE in parts:
-        apps.append(build_intake_app(settings, registry=registry))
+        apps.append(build_intake_app(settings, registry=registry, table=table))
     if SCORE in parts:
-        apps.append(build_score_app(settings, from_log_start=from_log_start))
+        apps.append(build_score_app(settings, from_log_start=from_log_start, table=table))
     waiting = ["starting"]
 
     def problems() -> list[str]:
@@ -72,7 +75,7 @@ async def run_worker(
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    tell("running: " + " and ".join(part for part in (INTAKE, SCORE) if part in parts))
+    tell("running: " + " and ".join(running))
     await supervise([status, *apps])
     tell("stopped")
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from rocksdict import (
     BlockBasedOptions,
+    BottommostLevelCompaction,
     Cache,
+    CompactOptions,
     DBCompressionType,
     MemtableFactory,
     Options,
@@ -96,6 +98,13 @@ class Rocks:
         shutil.rmtree(self._path)
         self._db = self._open(self._options)
         self.get = self._db.get
+
+    def purge(self) -> None:
+        """What was deleted or overwritten is in none of the files when this returns. Rewrites all of them."""
+        self._db.flush()  # and with it goes the write ahead log
+        options = CompactOptions()
+        options.set_bottommost_level_compaction(BottommostLevelCompaction.force_optimized())
+        self._db.compact_range(None, None, compact_opt=options)
 
     def close(self) -> None:
         self._db.close()

@@ -16,11 +16,13 @@ from scorer.domain.partition import EngineFault, Message, PartitionStopped
 from scorer.worker.checkpoint import Done, checkpoint
 from scorer.worker.cut import CUT, decode_cut
 from scorer.worker.membership import Membership
+from scorer.worker.opening import Opener, OpeningOutbox
 from scorer.worker.outbox import Outbox
 from scorer.worker.owned import Background, Limits, Owned, Reading
 from scorer.worker.ports import Kafka, KeyValue, Offload
 from scorer.worker.score_partition import ScorePartition
 from scorer.worker.store import Store
+from scorer.worker.supervise import where_of
 from scorer.worker.takeover import take_over
 
 log = logging.getLogger(__name__)
@@ -45,8 +47,12 @@ class ScoreAgent:
         dead_letter_partitions: int,
         from_log_start: bool = False,
         limits: Limits | None = None,
+        opener: Opener | None = None,
     ) -> None:
-        """``clock``: monotonic seconds. ``on_error`` ends the process with what failed in the background."""
+        """``clock``: monotonic seconds. ``on_error`` ends the process with what failed in the background.
+
+        ``opener``: reads what is sealed into outcomes; without it they carry nothing of the person.
+        """
         self._kafka = kafka
         self._open_disk = open_disk
         self._reading = reading
@@ -57,6 +63,7 @@ class ScoreAgent:
         self._dead_letter_partitions = dead_letter_partitions
         self._from_log_start = from_log_start
         self._limits = limits or Limits()
+        self._opener = opener
         self._owned: dict[int, Owned] = {}
         self._slots = asyncio.Semaphore(self._limits.overlap)
         self._turn = asyncio.Lock()
@@ -80,8 +87,7 @@ class ScoreAgent:
         for number in wanted - set(self._owned):
             store, limits = Store(self._open_disk(number)), self._limits
             partition = ScorePartition(number, store, limits.cache_leads, limits.near_timers)
-            outbox = Outbox(self._kafka, number, self._log_partitions, self._dead_letter_partitions)
-            self._owned[number] = Owned(partition, outbox)
+            self._owned[number] = Owned(partition, self._outbox(number))
         partitions = {number: owned.partition for number, owned in self._owned.items()}
         ours = await take_over(
             partitions,
@@ -102,6 +108,12 @@ class ScoreAgent:
         self._accepting = True
         self._restoring = False
         metrics.TAKEOVER_SECONDS.set(self._clock() - began)
+
+    def _outbox(self, number: int) -> Outbox:
+        counts = self._log_partitions, self._dead_letter_partitions
+        if self._opener is None:
+            return Outbox(self._kafka, number, *counts)
+        return OpeningOutbox(self._kafka, number, *counts, self._opener)
 
     def start_positions(self) -> dict[int, int]:
         """Partition -> where to read on; none of them before they are restored."""
@@ -168,7 +180,8 @@ class ScoreAgent:
 
     def _failed(self, owned: Owned, fault: EngineFault) -> None:
         number, offset = owned.partition.number, fault.offset
-        log.error("partition %d: our code failed at offset %d", number, offset, exc_info=fault.__cause__)
+        cause = fault.__cause__ or fault
+        log.error("partition %d: our code failed at offset %d\n%s", number, offset, where_of(cause))
         metrics.SCORE_FAULTS.labels(str(number)).inc()
         owned.partition.fault(offset)
         self._background.start(self._recover(owned))
@@ -284,9 +297,11 @@ class ScoreAgent:
             while partition.sweepable and touched < SWEEP_MOST and self._clock() < until:
                 try:
                     count = partition.sweep(SWEEP_STEP)
-                except Exception as error:  # the engine's: it may be anything
-                    log.exception("partition %d: our code failed on an idle lead", partition.number)
-                    self._stop(owned, f"our code failed on an idle lead: {error!r}", "sweep")
+                except Exception as error:  # noqa: BLE001 - the engine's: it may be anything
+                    log.error(  # noqa: TRY400 - without the message
+                        "partition %d: our code failed on an idle lead\n%s", partition.number, where_of(error)
+                    )
+                    self._stop(owned, f"our code failed on an idle lead: {type(error).__name__}", "sweep")
                     break
                 owned.outbox.send(*partition.drain())
                 owned.metrics.swept.inc(count)

@@ -16,7 +16,10 @@ from faust.types import TP
 from mode import Service
 
 from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG
+from scorer.wire.sealing import field_names
 from scorer.worker.huge_pages import HugePages
+from scorer.worker.key_table import key_table
+from scorer.worker.opening import Opener
 from scorer.worker.owned import Limits
 from scorer.worker.rocks import RocksFolder
 from scorer.worker.score_agent import ScoreAgent
@@ -28,6 +31,7 @@ from scorer.worker.transport import ChunkedApp, Fetching
 
 if TYPE_CHECKING:
     from scorer.settings import Settings
+    from scorer.worker.key_table import KeyTable
     from scorer.worker.transport import Chunk
 
 log = logging.getLogger(__name__)
@@ -50,9 +54,14 @@ def build_score_app(
     *,
     from_log_start: bool = False,
     limits: Limits | None = None,
+    table: KeyTable | None = None,
     on_fatal: Callable[[BaseException], NoReturn] = fatal,
 ) -> ChunkedApp:
-    """An app of its own for each call. ``from_log_start``: a first start may begin after expired records."""
+    """An app of its own for each call. ``from_log_start``: a first start may begin after expired records.
+
+    ``table``: the leads' keys, if another app of this process reads them too. Raises ``UserError`` where a
+    setting does not fit.
+    """
     fetching = Fetching(
         group=f"{settings.topic_prefix}{settings.app_id}-score",
         accept_holes=False,
@@ -60,7 +69,10 @@ def build_score_app(
         isolation_level="read_uncommitted",
     )
     app = ChunkedApp(settings, fetching, on_fatal=on_fatal)
-    app.own(ScoreOwner(app, settings, from_log_start=from_log_start, limits=limits))
+    opener = None
+    if fields := field_names(settings.open_in_outcomes, "SCORER_OPEN_IN_OUTCOMES"):
+        opener = Opener(fields, table or key_table(settings, "score", on_fatal))
+    app.own(ScoreOwner(app, settings, from_log_start=from_log_start, limits=limits, opener=opener))
     app.consume("score", [settings.topic_prefix + LOG])
     return app
 
@@ -71,7 +83,13 @@ class ScoreOwner(Service):
     abstract = False
 
     def __init__(
-        self, app: ChunkedApp, settings: Settings, *, from_log_start: bool, limits: Limits | None
+        self,
+        app: ChunkedApp,
+        settings: Settings,
+        *,
+        from_log_start: bool,
+        limits: Limits | None,
+        opener: Opener | None = None,
     ) -> None:
         super().__init__()
         self.app = app
@@ -82,6 +100,7 @@ class ScoreOwner(Service):
             spread=settings.checkpoint_interval / 2,
             silence=settings.session_timeout / 2,
         )
+        self._opener = opener
         self._kafka = ScoreKafka(app, settings)
         self._agent: ScoreAgent | None = None
         self._log_partitions = 0
@@ -98,6 +117,8 @@ class ScoreOwner(Service):
         counts = await self._topics()
         check_counts(counts)
         self._log_partitions = counts[LOG]
+        if self._opener is not None:
+            await self._opener.table.open()
         folder = RocksFolder(settings.data_dir / "leads")
         self._agent = ScoreAgent(
             kafka,
@@ -110,6 +131,7 @@ class ScoreOwner(Service):
             dead_letter_partitions=counts[DEAD_LETTERS],
             from_log_start=self._from_log_start,
             limits=self._limits,
+            opener=self._opener,
         )
 
     async def _topics(self) -> dict[str, int]:
@@ -130,6 +152,8 @@ class ScoreOwner(Service):
     async def on_stop(self) -> None:
         if self._agent is not None:
             await self._agent.close()
+        if self._opener is not None:
+            await self._opener.table.close()
         await self._kafka.stop()
 
     @Service.task

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from scorer.wire.registry import ACCOUNT_SCORE, CHANGELOG, DEAD_LETTERS, IDENTITY, LOG, OUTCOMES, SCORE
+from scorer.wire.registry import (
+    ACCOUNT_SCORE,
+    CHANGELOG,
+    DEAD_LETTERS,
+    IDENTITY,
+    LEAD_KEYS,
+    LOG,
+    OUTCOMES,
+    SCORE,
+)
 from scorer.worker.supervise import CannotContinue
 
-FOLLOWERS: Final = (CHANGELOG, *OUTCOMES, SCORE, IDENTITY, ACCOUNT_SCORE)
+FOLLOWERS: Final = (CHANGELOG, *OUTCOMES, SCORE, IDENTITY, ACCOUNT_SCORE, LEAD_KEYS)
 """Have a partition for each of the lead log's."""
 NEEDED: Final = (LOG, DEAD_LETTERS, *FOLLOWERS)
 

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scorer.worker.endings import FATAL_EXIT
@@ -29,6 +30,14 @@ class CannotContinue(Exception):  # noqa: N818 - a state of affairs, not a fault
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def where_of(error: BaseException) -> str:
+    """Kind and traceback of an error that a record has brought about, for the log.
+
+    Without its message, which may repeat what the record says of a person.
+    """
+    return "".join([*traceback.format_tb(error.__traceback__), type(error).__name__])
 
 
 def fatal(error: BaseException) -> NoReturn:

@@ -124,14 +124,19 @@ class WorkerProcess(Child):
         if self.process.poll() is not None:
             raise RuntimeError(f"the worker ended with {self.process.returncode}: {self.last_words()}")
         try:
-            with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
-                text = answer.read().decode()
+            text = self.page("/metrics")
         except (URLError, OSError):
             return {}
         found: dict[str, dict[tuple[str, ...], float]] = {}
         for name, labels, value in _SAMPLE.findall(text):
             found.setdefault(name, {})[tuple(value for _, value in _LABEL.findall(labels))] = float(value)
         return found
+
+    def page(self, path: str) -> str:
+        """What its status server answers; raises where it does not."""
+        with urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
+            text: str = answer.read().decode()
+        return text
 
     def ready(self) -> bool:
         """It owns partitions, has restored them and knows doors and rules."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scorer.domain.clock import pack
 from scorer.domain.model import (
@@ -22,6 +22,10 @@ from scorer.domain.outcomes import score_view
 from scorer.domain.partition import LogPartition
 from scorer.domain.record import Clock, Door, Doors, Record, Rules, encode_record
 from scorer.domain.state import PartitionState
+from scorer.wire.identity import Identity
+from scorer.wire.intake import Intake
+from scorer.wire.sealing import LeadKey, Sealer, new_key
+from scorer.worker.opening import Opener
 from tests.contract.messages import INTAKE, RECEIVED, REGISTRY, schema_accepts
 
 MODEL = encode_model(
@@ -44,7 +48,7 @@ class Message(NamedTuple):
     value: bytes
 
 
-def run(*records: Record | tuple[str, dict[str, str]]) -> LogPartition:
+def run(*records: Record | tuple[str, dict[str, str]], intake: Intake = INTAKE) -> LogPartition:
     """A log partition after control records and events of one lead."""
     messages = []
     for offset, record in enumerate(records):
@@ -59,7 +63,9 @@ def run(*records: Record | tuple[str, dict[str, str]]) -> LogPartition:
             }
             topic = next(door.name for door in REGISTRY.doors if door.type_matcher()(kind))
             messages.append(
-                Message(offset, *INTAKE(topic, json.dumps(event | {"data": data}).encode(), RECEIVED)[0])
+                Message(
+                    offset, *intake(topic, json.dumps(event | {"data": data}).encode(), RECEIVED + offset)[0]
+                )
             )
         else:
             messages.append(Message(offset, None, encode_record(record)))
@@ -94,3 +100,43 @@ def test_outcomes_and_views_fit_their_schemas() -> None:
     lead = partition.get(b"lead-17")
     assert lead is not None
     assert schema_accepts("lead.score.v1", score_view(partition.rules, "lead-17", lead))
+
+
+class OneKey:
+    """In the place of a ``KeyTable``, and of what intake makes keys with."""
+
+    def __init__(self) -> None:
+        self.key = new_key(b"lead-17")
+
+    def key_of(self, lead: bytes) -> LeadKey:
+        return self.key
+
+    def find(self, lead: bytes, key_id: bytes) -> bytes | None:
+        return self.key.key if (lead, key_id) == (self.key.lead, self.key.id) else None
+
+
+def test_an_opened_outcome_says_who_the_lead_was_then_and_fits_its_schema() -> None:
+    key, who = OneKey(), Identity("secret")
+    sealer = Sealer(["email", "name"], key, who.names_somebody)
+    partition = run(
+        Doors(1, [Door(1, 1, "activity.email.v1", 0)]),
+        Rules(1, fingerprint(MODEL), MODEL),
+        through(RECEIVED),
+        ("email.replied", {"email": "anna@example.com", "name": "Anna"}),
+        ("profile.updated", {"name": "Anna Example"}),
+        ("profile.updated", {"role": "student", "phone": "1"}),
+        intake=Intake(who, REGISTRY.max_log_bytes, REGISTRY, sealer),
+    )
+    opener = Opener(("email", "name"), key)  # type: ignore[arg-type]
+    said: list[tuple[str, Any]] = []
+    for one in partition.outcomes:
+        opened, missing = opener(one)
+        assert missing == 0
+        assert schema_accepts(opened.topic, opened.value)
+        event = json.loads(opened.value)
+        said.append((event["type"], event["data"].pop("person")))
+        assert event == json.loads(one.value), "and nothing else is changed"
+    assert said == [
+        ("lead.qualified", {"email": "anna@example.com", "name": "Anna"}),
+        ("lead.disqualified", {"email": "anna@example.com", "name": "Anna Example"}),
+    ]

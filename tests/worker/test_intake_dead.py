@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 from scorer.wire.dead_letters import Reason, dead_letter, origin
 from scorer.worker.door_position import DoorPosition
 from scorer.worker.intake_dead import FAULTS_IN_A_ROW, IntakeDeadLetters
+from tests.support.misplaced import MISPLACED
 
 DOOR = DoorPosition(TP("p.activity.page.v1", 2), "activity.page.v1", 6, 0)
 
@@ -107,8 +108,22 @@ def test_our_own_failures_are_dead_letters_until_they_do_not_end() -> None:
     for offset in range(FAULTS_IN_A_ROW):
         lying = record(offset)
         assert dead.fault(DOOR, lying, error) == (lying, Reason.ENGINE_ERROR, "ZeroDivisionError")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         dead.fault(DOOR, record(FAULTS_IN_A_ROW), error)
+
+
+def test_our_own_failures_are_logged_without_what_the_record_said(caplog: pytest.LogCaptureFixture) -> None:
+    dead, _ = letters()
+
+    def fail(text: str) -> None:
+        raise ValueError(text)
+
+    with pytest.raises(ValueError) as failed:
+        fail(MISPLACED)
+    dead.fault(DOOR, record(), failed.value)
+    assert "in fail" in caplog.text
+    assert "ValueError" in caplog.text
+    assert MISPLACED not in caplog.text
 
 
 def test_failures_with_successes_between_them_go_on() -> None:

@@ -52,7 +52,10 @@ def judged_the_long_way(value: bytes) -> Judged:
     try:
         return msgspec.json.decode(msgspec.json.encode(msgspec.json.decode(value)), type=Event)
     except msgspec.ValidationError as error:
-        return BLAME.get(str(error).rpartition(" at ")[2], Reason.NOT_CLOUDEVENT), str(error)[:200]
+        text, path = str(error), str(error).rpartition(" at ")[2]
+        if text.startswith("Invalid enum value"):  # and which that is, is not repeated
+            text = f"Invalid value - at {path}"
+        return BLAME.get(path, Reason.NOT_CLOUDEVENT), text[:200]
     except msgspec.DecodeError as error:
         return Reason.NOT_JSON, str(error)
 

@@ -14,6 +14,7 @@ from scorer.wire.identity import Identity
 from scorer.wire.intake import Intake
 from scorer.wire.properties import PERSONAL
 from scorer.wire.registry import Registry
+from tests.support.misplaced import MISPLACED, misplaced
 
 REGISTRY = Registry.load()
 EMAIL = "activity.email.v1"
@@ -232,7 +233,7 @@ def test_app_events_of_one_s_own_are_remembered_within_bounds() -> None:
 
 # -- details --------------------------------------------------------------------------------------------
 
-SECRET = "anna.secret@example.com"
+SECRET = MISPLACED
 
 
 @given(
@@ -263,6 +264,17 @@ def test_details_never_repeat_what_identifies_a_person(name: str, value: Any, wi
         assert "secret" not in str(rejected)
 
 
+@pytest.mark.parametrize("value", misplaced())
+def test_details_never_repeat_a_value_wherever_it_stands(intake: Intake, value: bytes | None) -> None:
+    detail = ""
+    try:
+        intake(EMAIL, value, NOON)
+    except Rejected as rejected:
+        detail = rejected.detail
+    assert "secret" not in detail
+    assert "example" not in detail
+
+
 @pytest.mark.parametrize(
     ("value", "reason", "part"),
     [
@@ -278,11 +290,14 @@ def test_details_never_repeat_what_identifies_a_person(name: str, value: Any, wi
         (message(subject="a\tb"), "no_lead", "subject"),
         (message(subject=None), "no_lead", "user_id, email or anonymous_id"),
         (message({"email": "x"}, subject=None), "no_lead", "email"),
-        (message(time="yesterday"), "bad_time", "yesterday"),
+        (message(type="Anna <a@b.c>"), "unknown_type", "type: (a text of 12 characters) is no event of"),
+        (message(type="x" * 99), "unknown_type", f"'{'x' * 60}...' is no event of"),
+        (message(time="yesterday"), "bad_time", "RFC 3339"),
         (message(time="2026-02-30T00:00:00Z"), "bad_time", "no such day"),
         (message().replace(b"{}", b"[]"), "bad_properties", "$.data"),
         (message({"a": {"b": 2**63}}), "bad_properties", "'a.b': a number"),
         (message({"a": [{}]}), "bad_properties", "'a': a list"),
+        (message({"a@b.c": [{}]}), "bad_properties", "data: (a text of 5 characters): a list"),
         (message({"": 1}), "bad_properties", "name has 1 to 128"),
     ],
 )

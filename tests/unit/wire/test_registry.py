@@ -7,8 +7,9 @@ import pytest
 
 from scorer.wire import registry as module
 from scorer.wire.partitioner import partition_of
-from scorer.wire.registry import LOG, Registry
+from scorer.wire.registry import LEAD_KEYS, LOG, Registry
 from scorer.wire.topic_plan import topic_config
+from scorer.worker.key_table import STALE_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ def test_seven_doors_and_what_is_behind_them() -> None:
         "lead.feedback.v1",
         "lead.profile.v1",
     ]
-    assert len(REGISTRY.topics) == 21
+    assert len(REGISTRY.topics) == 22
     assert REGISTRY.topics[LOG].full_name("test.") == "test.lead.log.v1"
 
 
@@ -49,6 +50,23 @@ def test_the_changelog_cannot_be_compacted_early() -> None:
     assert int(config["delete.retention.ms"]) == 7 * 24 * 3_600_000
 
 
+def test_deleted_keys_are_gone_soon_and_word_of_it_stays_for_longer_than_a_store_is_trusted() -> None:
+    config = REGISTRY.topics[LEAD_KEYS].config
+    assert config["cleanup.policy"] == "compact"
+    assert int(config["max.compaction.lag.ms"]) <= 24 * 3_600_000
+    assert int(config["delete.retention.ms"]) / 1000 >= STALE_AFTER + 24 * 3_600
+
+
+def test_outcomes_that_say_who_a_lead_is_are_not_kept_for_longer_than_dead_letters() -> None:
+    changed = {
+        name: topic.config["retention.ms"]
+        for name, topic in REGISTRY.opened().topics.items()
+        if topic != REGISTRY.topics[name]
+    }
+    assert changed.keys() == {"lead.qualified.v1", "lead.disqualified.v1", "lead.stage.v1"}
+    assert set(changed.values()) == {REGISTRY.topics["dead.letters.v1"].config["retention.ms"]}
+
+
 def test_outcomes_and_changelog_have_as_many_partitions_as_the_log() -> None:
     counts = REGISTRY.partitions({LOG: 5, "activity.page.v1": 2})
     followers = {name for name, topic in REGISTRY.topics.items() if topic.partitions_of == LOG}
@@ -64,6 +82,7 @@ def test_outcomes_and_changelog_have_as_many_partitions_as_the_log() -> None:
         "lead.identity.v1",
         "lead.score.v1",
         "lead.changelog.v1",
+        "lead.key.v1",
     }
     assert {counts[name] for name in followers | {LOG}} == {5}
     assert (counts["activity.page.v1"], counts["activity.app.v1"], counts["lead.rules.v1"]) == (2, 4, 1)
