@@ -177,7 +177,7 @@ def mutated(draw: st.DrawFn) -> tuple[str, Any]:
         if not isinstance(target, dict):
             continue
         if change == "edge":
-            target[name] = draw(st.sampled_from(pools[name]))
+            target[name] = copy.deepcopy(draw(st.sampled_from(pools[name])))
         elif change == "anything":
             target[name] = draw(anything)
         elif change == "remove":
