@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from scorer.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from confluent_kafka import Message
@@ -84,20 +84,36 @@ class Broker:
         with _Reader(self.bootstrap, batch, ahead_kb) as reader:
             yield from reader.read(self.name(topic), partition, wanted)
 
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Partition -> what a consumer group has committed there; -1 where nothing. ``group``: unprefixed."""
+        name = self.name(topic)
+        with _Reader(self.bootstrap, group=self.prefix + group) as reader:
+            return reader.committed(name, reader.partitions(name))
+
+    def tail(self, topic: str, starts: Mapping[int, int]) -> Tail:
+        """Follows a topic from these offsets on; to be closed."""
+        return Tail(self, topic, starts)
+
     def writer(self, acknowledged: Callable[[Message], None] = lambda _: None) -> Writer:
         """``acknowledged`` is called with each record that Kafka has, in the order of its partition."""
         return Writer(self, acknowledged)
 
 
 class _Reader:
-    def __init__(self, bootstrap: str, batch: int = BATCH, ahead_kb: int = AHEAD_KB) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        batch: int = BATCH,
+        ahead_kb: int = AHEAD_KB,
+        group: str = "scorer-command",
+    ) -> None:
         self._bootstrap = bootstrap
         self._batch = batch
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
                 # Assigned by hand and never committed: the name shows up nowhere.
-                "group.id": "scorer-command",
+                "group.id": group,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 # Retention that overtakes a reader must not look like the end.
@@ -138,6 +154,21 @@ class _Reader:
             raise unreachable(self._bootstrap, error) from error
         return Range(low, high)
 
+    def committed(self, topic: str, count: int) -> dict[int, int]:
+        asked = [TopicPartition(topic, number) for number in range(count)]
+        try:
+            found = self._consumer.committed(asked, timeout=TIMEOUT)
+        except KafkaException as error:
+            raise unreachable(self._bootstrap, error) from error
+        return {one.partition: max(one.offset, -1) for one in found}
+
+    def follow(self, topic: str, starts: Mapping[int, int]) -> None:
+        self._consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])
+
+    def some(self, where: str) -> list[Message]:
+        """At least one message of those followed, ends of partitions among them."""
+        return self._some(where)
+
     def read(self, topic: str, partition: int, wanted: Range) -> Iterator[Message]:
         self._consumer.assign([TopicPartition(topic, partition, wanted.start)])
         where = f"{topic} partition {partition}"
@@ -165,6 +196,43 @@ class _Reader:
             if messages:
                 return messages
         raise UserError(f"{where}: no answer for {TIMEOUT:.0f} s", exit_code=1)
+
+
+class Tail:
+    """Partitions of a topic, read from given offsets on, again and again up to where they end."""
+
+    def __init__(self, broker: Broker, topic: str, starts: Mapping[int, int]) -> None:
+        self._name = broker.name(topic)
+        self._reader = _Reader(broker.bootstrap)
+        self.positions = dict(starts)
+        """Partition -> the next offset."""
+        self._reader.follow(self._name, starts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._reader.__exit__(exc_type, exc, traceback)
+
+    def read(self) -> Iterator[Message]:
+        """Everything up to where the partitions end now, and perhaps a little more."""
+        positions = self.positions
+        ends = {number: self._reader.range(self._name, number).end for number in positions}
+        while any(positions[number] < end for number, end in ends.items()):
+            for message in self._reader.some(self._name):
+                number, error = message.partition(), message.error()
+                if error is None:
+                    positions[number] = message.offset() + 1
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+                    positions[number] = max(positions[number], message.offset())
+                else:
+                    raise UserError(f"{self._name} partition {number}: {error.str()}", exit_code=1)
 
 
 class Writer:

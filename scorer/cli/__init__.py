@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("scorer.cli.import_", "Bring in history."),
     "log": ("scorer.cli.log", "Export the lead log."),
     "dead-letters": ("scorer.cli.dead_letters", "List, inspect and re-drive what could not be used."),
+    "erase": ("scorer.cli.erase", "Forget a person, and prove it."),
+    "subject-access": ("scorer.cli.subject_access", "Show everything that is held about a person."),
     "replay": ("scorer.cli.replay", "Score recorded events without a broker."),
 }
 

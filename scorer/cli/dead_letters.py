@@ -337,11 +337,14 @@ def _redrives(topic: LetterTopic) -> Redrives:
 
 
 def _judge(broker: Broker, settings: Settings, *, force: bool = False) -> Judge:
+    from scorer.people.told import erasures
     from scorer.wire.identity import identity_of
     from scorer.wire.redrive import Judge
     from scorer.wire.registry import Registry
 
-    return Judge(Registry.load(), identity_of(settings), cache(broker.partitions), force=force)
+    forgotten = {one.lead: one.at for one in erasures(broker)}
+    counts = cache(broker.partitions)
+    return Judge(Registry.load(), identity_of(settings), counts, force=force, forgotten=forgotten)
 
 
 def _now() -> int:

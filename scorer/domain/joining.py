@@ -144,7 +144,7 @@ class Joining(Population):
         left = new_lead(lead.generation, lead.milestone)
         left.fence, left.seq, left.links, left.clock = lead.fence, lead.seq, links, record.at
         left.reported = lead.reported
-        self.outcomes.append(erased(left, key.decode(), record))
+        self.outcomes.append(erased(left, key.decode(), record, blocked=links.blocked))
         self.leads[key] = left
         self.counters.erased += 1
         return left

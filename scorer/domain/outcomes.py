@@ -113,10 +113,10 @@ def merged(rules: RuleSet, lead: Lead, lead_id: str, into: str) -> Outcome:
     return outcome(rules, lead, lead_id, LEAD_MERGED, "merge", "merge", into=into)
 
 
-def erased(lead: Lead, lead_id: str, record: Erase) -> Outcome:
+def erased(lead: Lead, lead_id: str, record: Erase, *, blocked: bool) -> Outcome:
     """The person is forgotten; nothing of what the lead was is said. Raises the sequence number."""
     lead.seq += 1
-    data = ErasedData(lead.seq, record.request, record.blocked)
+    data = ErasedData(lead.seq, record.request, blocked)
     event = event_of(f"{lead_id}:{lead.seq}", LEAD_ERASED, lead_id, record.at, data)
     return Outcome(f"{LEAD_ERASED}.v1", lead_id.encode(), event)
 

@@ -132,12 +132,18 @@ class Judge:
         partitions: Callable[[str], int],
         *,
         force: bool = False,
+        forgotten: Mapping[bytes, int] | None = None,
     ) -> None:
-        """``partitions``: how many a topic has now. ``force``: also what intake would refuse again."""
+        """``partitions``: how many a topic has now. ``force``: also what intake would refuse again.
+
+        ``forgotten``: lead -> until when (ms) all that was received of the person counts no more. Sent again
+        it would be received anew, and count.
+        """
         self._doors = {topic.name: topic for topic in registry.doors}
         self._intake = Intake(identity, registry.max_log_bytes, registry)
         self._partitions = partitions
         self._force = force
+        self._forgotten = forgotten or {}
 
     def __call__(self, letter: Letter, now: int) -> Again:
         """The record as it would be sent at ``now`` (ms); raises ``Refused``."""
@@ -154,6 +160,8 @@ class Judge:
             raise Refused(f"{size:,} bytes, and without compression the door takes {taken:,}")
         if not self._force:
             self._try_intake(letter, now)
+        if self._is_forgotten(letter, now):
+            raise Refused("the person has been forgotten since")
         # Records that died in one order arrive in it.
         return Again(topic, letter.origin.partition % self._partitions(topic), letter.key, letter.value)
 
@@ -164,6 +172,14 @@ class Judge:
             raise Refused(f"would be refused again: {rejected}") from None
         except Exception as error:  # whatever our own code fails with
             raise Refused(f"our code would fail on it again: {error!r}") from error
+
+    def _is_forgotten(self, letter: Letter, now: int) -> bool:
+        try:
+            accepted = self._intake(letter.origin.topic, letter.value, now)
+        except Exception:  # noqa: BLE001 - whose it is nobody can tell: intake will not either
+            return False
+        died = letter.died if letter.origin.at is None else letter.origin.at
+        return any(died <= self._forgotten.get(lead, -1) for lead, _ in accepted)
 
     def _fact(self, letter: Letter) -> Again:
         try:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 AT_LEAST = frozenset({"retention.ms", "min.compaction.lag.ms", "delete.retention.ms", "min.insync.replicas"})
 """Settings of which more than the registry says does no harm; -1 is without end."""
+AT_MOST = frozenset({"max.compaction.lag.ms"})
+"""Settings of which less does no harm."""
 UNALTERABLE = {
     "min.compaction.lag.ms": "compaction may have hidden a second writer by now: stop the workers, make sure "
     "that each partition had one owner, set it with Kafka's own tools",
@@ -190,6 +192,8 @@ def topic_config(topic: Topic, replicas: int) -> dict[str, str]:
 def _satisfied(key: str, wanted: str, actual: str) -> bool:
     if key in AT_LEAST and actual.lstrip("-").isdigit():
         return int(actual) == -1 or int(actual) >= int(wanted) != -1
+    if key in AT_MOST and actual.isdigit():
+        return int(actual) <= int(wanted)
     return actual == wanted
 
 

@@ -530,3 +530,16 @@ def test_every_reason_is_explained(reason: Reason) -> None:
     assert advice.endswith(".")
     assert f"`{reason}`" in DOCS.read_text()
     assert f"`{reason}`" in REGISTRY.read("messages/dead.letters.v1.md").decode()
+
+
+# -- of somebody who has been forgotten -----------------------------------------------------------------
+
+
+def test_what_was_received_before_a_person_was_forgotten_is_not_sent_again() -> None:
+    value = event()
+    of = letter(value=value, at=NOW)
+    for force in (False, True):
+        with pytest.raises(Refused, match="forgotten"):
+            judge(of, force=force, forgotten={b"lead-1": NOW})
+    assert judge(of, forgotten={b"lead-1": NOW - 1, b"lead-2": NOW}).value == value
+    assert judge(letter(value=b"{", at=NOW), force=True, forgotten={b"lead-1": NOW}).value == b"{"
