@@ -121,6 +121,8 @@ class Joining(Population):
                 lead = self._erase(lead, key, left, record)
         elif links.moved:
             out.append((links.moved, record))
+            if record.lead in links.shunned:
+                links.shunned.remove(record.lead)
         else:
             self._arrive(lead, key, links, record)
         self.counters.refused += refused

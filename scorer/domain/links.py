@@ -111,7 +111,7 @@ class Links:
         self.blocked = blocked
         """What is received later does not count either."""
         self.shunned = shunned or []
-        """Those of whom all that they were was on its way when the person was erased."""
+        """Those of whom all that they were was on its way when this was erased, or moved."""
         self.parting = parting
         """(the lead whose answer was awaited then, the request): if it is the same person, it is erased."""
 
@@ -200,10 +200,12 @@ def answered(key: bytes, links: Links, answer: Answer, limits: Limits, version: 
     waiting, links.waiting = links.waiting, []
     (parting, request), links.parting = links.parting, NOBODY
     refused = 0
-    if parting and answer.accepted:
-        # What was on its way to be one person with this is forgotten with it.
-        out.append((answer.lead, Erase(links.erased, links.blocked, request, key, 0, 0)))
+    if parting:
+        if answer.accepted:
+            # What was on its way to be one person with this is forgotten with it.
+            out.append((answer.lead, Erase(links.erased, links.blocked, request, key, 0, 0)))
     elif answer.accepted:
+        links.shunned = _coming(links)
         links.moved, links.members = answer.lead, []
     else:
         for one in dict.fromkeys((asked, answer.lead)):  # in an order that every process has
@@ -221,12 +223,15 @@ def erase(key: bytes, links: Links, record: Erase, limits: Limits, out: list[Sen
 
     All that are the same person hear of it, and those that are found to be as soon as they are.
     """
+    if links.erased >= record.at:
+        # Whatever has come since is another life, and who has become part of that one may be somebody else.
+        links.blocked = links.blocked or record.blocked
+        if record.member in links.members:
+            links.members.remove(record.member)  # it was let in between its question and its own erasure
+        return None
     if links.moved:
         out.append((links.moved, msgspec.structs.replace(record, member=record.member or key)))
     if record.member and (links.moved or record.member not in links.members):
-        return None
-    if links.erased >= record.at:
-        links.blocked = links.blocked or record.blocked
         return None
     everywhere = msgspec.structs.replace(record, member=b"")
     out.extend((member, everywhere) for member in links.members)
@@ -243,8 +248,13 @@ def erase(key: bytes, links: Links, record: Erase, limits: Limits, out: list[Sen
     if links.asked:
         left.parting = links.asked, record.request
     left.blocked = links.blocked or record.blocked
-    left.shunned = sorted({*links.members, *links.shunned} - {*links.joined})
+    left.shunned = _coming(links)
     return left
+
+
+def _coming(links: Links) -> list[bytes]:
+    """Members all of whose past is still on its way."""
+    return sorted({*links.members, *links.shunned} - {*links.joined})
 
 
 def _question(key: bytes, links: Links) -> Ask:
@@ -256,7 +266,8 @@ def _answer(key: bytes, ask: Ask, *, accepted: bool) -> Send:
 
 
 def _wait(links: Links, one: Waiting) -> int:
-    if one in links.waiting:
+    lead, members, *_ = one
+    if any(lead == other[0] and members == other[1] for other in links.waiting):
         return 0
     if len(links.waiting) >= WAITING:
         return 1
