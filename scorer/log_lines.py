@@ -123,6 +123,7 @@ class MemberLine(_Line, tag="member"):
     version: int
     points: float | None
     at: int
+    instead_of: list[tuple[str, int]] = []
 
 
 class RawLine(msgspec.Struct, tag_field="kind", tag="raw", omit_defaults=True, gc=False, kw_only=True):
@@ -197,7 +198,8 @@ def _record(line: Line) -> record.Record:
     if isinstance(line, LinkingLine):
         return _linking(line)
     if isinstance(line, MemberLine):
-        return record.Member(line.lead.encode(), line.version, line.points, line.at)
+        instead = [(lead.encode(), version) for lead, version in line.instead_of]
+        return record.Member(line.lead.encode(), line.version, line.points, line.at, instead)
     if isinstance(line, ClockLine):
         if min(line.times.values(), default=0) < 0 or min(line.times, default=0) < 0:
             raise ValueError("a clock can't be negative")
@@ -259,7 +261,12 @@ def _readable(partition: int, recorded: Recorded, dead_lettered: str | None) -> 
         return _linking_line(told, common)
     if isinstance(told, record.Member):
         return MemberLine(
-            **common, lead=told.lead.decode(), version=told.version, points=told.points, at=told.at
+            **common,
+            lead=told.lead.decode(),
+            version=told.version,
+            points=told.points,
+            at=told.at,
+            instead_of=[(lead.decode(), version) for lead, version in told.instead_of],
         )
     if isinstance(told, record.Clock):
         return ClockLine(**common, times=clock.unpack(told.packed))

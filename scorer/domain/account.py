@@ -13,37 +13,53 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from scorer.domain.lead import OPEN
+from scorer.domain.lead import OPEN, newer
 from scorer.domain.model import Accounts
 from scorer.domain.reading import TOLERANCE
 
 Membership = tuple[int, float | None, int]
 """(version, points, the lead's clock then); points None: it has left."""
 
-LEFT: Final = 256
-"""Members that have left and are remembered, so that an old report of theirs brings none of them back."""
+LEFT: Final = 4_096
+"""Members that have left and are remembered: after a crash, what they stated before comes again."""
+SETTLING: Final = 60_000
+"""ms of the clock that people have to state what they count by new rules, before the account is judged."""
+STEEP: Final = 64
+"""Half-lives between the landmark and the clock after which it is moved."""
 FORMAT: Final = 1
 
 
 class Account:
     """Times are ms since 1970."""
 
-    __slots__ = ("clock", "fence", "generation", "members", "milestone", "seq", "status", "wake")
+    __slots__ = (
+        "clock",
+        "fading",
+        "fence",
+        "landmark",
+        "members",
+        "milestone",
+        "seq",
+        "settling",
+        "status",
+        "wake",
+        "weights",
+    )
 
     def __init__(
         self,
         fence: int,
-        generation: int,
         milestone: int,
         seq: int,
         status: int,
         clock: int,
         wake: int,
+        settling: int,
+        landmark: int,
         members: dict[bytes, Membership],
     ) -> None:
         self.fence = fence
         """As of a lead."""
-        self.generation = generation
         self.milestone = milestone
         self.seq = seq
         """Outcomes emitted so far."""
@@ -52,16 +68,24 @@ class Account:
         self.clock = clock
         """The newest instant at which a member reported, or at which time was looked at."""
         self.wake = wake
-        """When time alone takes the account below the exit; 0: never."""
+        """When time alone takes the account below the exit, or when it has settled; 0: never."""
+        self.settling = settling
+        """Until then new rules have not been stated by everybody, and nothing is told; 0: it has settled."""
+        self.landmark = landmark
+        """Origin of the weights."""
         self.members = members
         """Lead id -> what it counts."""
+        self.weights: dict[bytes, float] | None = None
+        """Lead id -> its points as of the landmark; computed when they are asked for, and not stored."""
+        self.fading: int | None = None
+        """The half-life (ms) that the weights belong to."""
 
 
-def new_account(generation: int = 0, milestone: int = 0) -> Account:
-    return Account(-1, generation, milestone, 0, OPEN, 0, 0, {})
+def new_account(milestone: int = 0) -> Account:
+    return Account(-1, milestone, 0, OPEN, 0, 0, 0, 0, {})
 
 
-_Stored = tuple[Literal[1], int, int, int, int, int, int, int, dict[bytes, Membership]]
+_Stored = tuple[Literal[1], int, int, int, int, int, int, int, int, dict[bytes, Membership]]
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(_Stored).decode
 
@@ -72,8 +96,14 @@ def encode_account(account: Account) -> bytes:
 
 
 def decode_account(encoded: bytes | memoryview) -> Account:
-    """The inverse of ``encode_account``; raises ``msgspec.MsgspecError`` on anything else."""
-    arguments: Any = _decode(encoded)[1:]
+    """The inverse of ``encode_account``.
+
+    Raises ``lead.NewerFormat``, and ``msgspec.MsgspecError`` on anything else that is none.
+    """
+    try:
+        arguments: Any = _decode(encoded)[1:]
+    except msgspec.ValidationError as error:
+        raise newer(encoded, FORMAT) or error from None
     return Account(*arguments)
 
 
@@ -82,76 +112,101 @@ def stored_account(account: Account) -> tuple[Any, ...]:
     return (
         FORMAT,
         account.fence,
-        account.generation,
         account.milestone,
         account.seq,
         account.status,
         account.clock,
         account.wake,
+        account.settling,
+        account.landmark,
         account.members,
     )
+
+
+# -- members ------------------------------------------------------------------------------------------
 
 
 def note(account: Account, lead: bytes, membership: Membership, most: int) -> bool:
     """Keep what a member counts; False where the account has too many members to take another."""
     members = account.members
-    known = members.get(lead)
-    if membership[1] is not None and (known is None or known[1] is None) and people(account) >= most:
-        return False
-    if membership[1] is None:
+    _, points, at = membership
+    if points is None:
         # Those that have left stand last, in the order in which they did.
         members.pop(lead, None)
         members[lead] = membership
-        gone = [one for one, (_, points, _) in members.items() if points is None]
-        for one in gone[: max(0, len(gone) - LEFT)]:
-            del members[one]
+        _forget(account)
     else:
+        known = members.get(lead)
+        if (known is None or known[1] is None) and people(account) >= most:
+            return False
         members[lead] = membership
+    if account.weights is not None:
+        if points is None:
+            account.weights.pop(lead, None)
+        else:
+            account.weights[lead] = _weight(points, at - account.landmark, account.fading)
     return True
+
+
+def _forget(account: Account) -> None:
+    if len(account.members) <= LEFT:
+        return
+    gone = [lead for lead, (_, points, _) in account.members.items() if points is None]
+    for lead in gone[: max(0, len(gone) - LEFT)]:
+        del account.members[lead]
 
 
 def people(account: Account) -> int:
     """Members that count."""
+    if account.weights is not None:
+        return len(account.weights)
     return sum(1 for _, points, _ in account.members.values() if points is not None)
 
 
-def counting(rules: Accounts, account: Account, at: int) -> list[tuple[float, bytes]]:
-    """(points at an instant, lead id) of the members that count, the most first; all, or the best few."""
-    worth = [
-        (faded(rules, points, at - since), lead)
-        for lead, (_, points, since) in account.members.items()
-        if points is not None
-    ]
-    if rules.combine == "sum":
-        return sorted(worth, key=_most_first)
-    return nlargest(rules.best if rules.combine == "best" else 1, worth, key=_by_points)
+# -- points -------------------------------------------------------------------------------------------
+
+
+def advance(rules: Accounts | None, account: Account, clock: int) -> None:
+    """Time has come to ``clock``."""
+    account.clock = max(account.clock, clock)
+    half_life = None if rules is None else rules.half_life
+    if not account.landmark or (half_life and account.clock - account.landmark > STEEP * half_life):
+        account.landmark = account.clock
+        account.weights = None
 
 
 def score(rules: Accounts, account: Account, at: int) -> float:
     """The account's score at an instant (ms), its clock or later."""
-    return fsum(points for points, _ in counting(rules, account, at))
+    return faded(rules, _weight_of_all(rules, account), at - account.landmark)
+
+
+def counting(rules: Accounts, account: Account, at: int, most: int) -> list[tuple[float, bytes]]:
+    """(points at an instant, lead id) of those that count most, the most first."""
+    top = _counting(rules, _weights(rules, account), most)
+    return [(faded(rules, weight, at - account.landmark), lead) for weight, lead in top]
 
 
 def faded(rules: Accounts, points: float, ms: int) -> float:
     """What points are worth so long after they were reported."""
-    half_life = rules.half_life
-    if half_life is None or ms <= 0:
-        return points
-    fading: float = 2.0 ** (-ms / half_life)
-    return points * fading
+    return _weight(points, -ms, rules.half_life)
 
 
 def falls_below(rules: Accounts, account: Account) -> int:
     """The first ms, at the account's clock or later, at which its score is below the exit; 0: never."""
-    value = score(rules, account, account.clock)
-    if below(rules, value):
+    weight, landmark = _weight_of_all(rules, account), account.landmark
+
+    def lies_below(at: int) -> bool:
+        return below(rules, faded(rules, weight, at - landmark))
+
+    if lies_below(account.clock):
         return account.clock
-    if rules.half_life is None or rules.exit <= TOLERANCE:
+    least = rules.exit - TOLERANCE
+    if rules.half_life is None or least <= 0:
         return 0
-    at = account.clock + int(rules.half_life * log2(value / rules.exit))
-    while not below(rules, score(rules, account, at)):
+    at = max(account.clock, landmark + int(rules.half_life * log2(weight / least)))
+    while not lies_below(at):
         at += 1
-    while at > account.clock and below(rules, score(rules, account, at - 1)):
+    while at > account.clock and lies_below(at - 1):
         at -= 1
     return at
 
@@ -164,9 +219,33 @@ def below(rules: Accounts, value: float) -> bool:
     return value < rules.exit - TOLERANCE
 
 
-def _by_points(one: tuple[float, bytes]) -> tuple[float, bytes]:
-    return one
+def _weight(points: float, ms: int, half_life: int | None) -> float:
+    """Points moved forward in time, or back where ``ms`` is negative."""
+    if half_life is None or not ms:
+        return points
+    factor: float = 2.0 ** (ms / half_life)
+    return points * factor
 
 
-def _most_first(one: tuple[float, bytes]) -> tuple[float, bytes]:
-    return -one[0], one[1]
+def _weights(rules: Accounts, account: Account) -> dict[bytes, float]:
+    weights = account.weights
+    if weights is None or account.fading != rules.half_life:
+        weights = {}
+        for lead, (_, points, at) in account.members.items():
+            if points is not None:
+                weights[lead] = _weight(points, at - account.landmark, rules.half_life)
+        account.weights, account.fading = weights, rules.half_life
+    return weights
+
+
+def _weight_of_all(rules: Accounts, account: Account) -> float:
+    weights = _weights(rules, account)
+    if rules.combine == "sum":
+        return fsum(weights.values())  # exact, so the same in whatever order they came
+    return fsum(weight for weight, _ in _counting(rules, weights, rules.best))
+
+
+def _counting(rules: Accounts, weights: dict[bytes, float], most: int) -> list[tuple[float, bytes]]:
+    if rules.combine != "sum":
+        most = min(most, rules.best) if rules.combine == "best" else 1
+    return nlargest(most, [(weight, lead) for lead, weight in weights.items()])

@@ -24,7 +24,7 @@ def account_outcome(
     """Emit: raises the account's sequence number and reads its score at its clock. ``key``: as in the log."""
     account.seq += 1
     name = key[len(ACCOUNT) :]
-    lines = counting(accounts, account, account.clock)
+    lines = counting(accounts, account, account.clock, TOP)
     total_ = rounded(score(accounts, account, account.clock))
     data = AccountData(account.seq, total_, people(account), _members(lines), cause, rules.fingerprint)
     event = event_of(f"{name.decode()}:{account.seq}", kind, name.decode(), account.clock, data)
@@ -37,7 +37,7 @@ def account_view(rules: RuleSet, key: bytes, account: Account) -> tuple[bytes, b
     count = people(account)
     if accounts is None or not count:
         return name, None
-    lines = counting(accounts, account, account.clock)
+    lines = counting(accounts, account, account.clock, TOP)
     data = AccountViewData(
         rounded(score(accounts, account, account.clock)),
         count,
@@ -53,4 +53,4 @@ def account_view(rules: RuleSet, key: bytes, account: Account) -> tuple[bytes, b
 
 
 def _members(lines: list[tuple[float, bytes]]) -> list[AccountMember]:
-    return [AccountMember(lead.decode(), rounded(points)) for points, lead in lines[:TOP]]
+    return [AccountMember(lead.decode(), rounded(points)) for points, lead in lines]

@@ -7,13 +7,15 @@ comes late changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Final
 
 from scorer.domain.account import (
+    SETTLING,
     Account,
     above,
+    advance,
     below,
     faded,
     falls_below,
@@ -26,6 +28,7 @@ from scorer.domain.joining import Joining
 from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
 from scorer.domain.model import Accounts
 from scorer.domain.person import account_of
+from scorer.domain.population import Joined
 from scorer.domain.reading import total
 from scorer.domain.record import ACCOUNT, Member, encode_record
 from scorer.domain.rules import RuleSet
@@ -56,10 +59,11 @@ class Accounting(Joining):
 
     # -- leads ------------------------------------------------------------------------------------
 
-    def _report(self, rules: RuleSet, lead: Lead, key: bytes) -> None:
+    def _report(self, rules: RuleSet, lead: Lead, key: bytes, joined: Sequence[Joined] = ()) -> None:
         accounts = rules.model.accounts
         told = lead.reported
-        if (accounts is None and lead.since) or (told is None and lead.company is None) or lead.touched:
+        nowhere = (accounts is None and lead.since) or (told is None and lead.company is None)
+        if not joined and (nowhere or lead.touched):
             return
         version, before, points, at = told or (0, "", 0.0, 0)
         account = account_of(lead) if lead.since else ""
@@ -67,13 +71,19 @@ class Accounting(Joining):
             version += 1
             self._tell(before, Member(key, version, None, lead.clock))
             lead.reported = version, "", 0.0, 0
-        if not account or accounts is None:
-            return
-        counts = 0.0 if lead.status == DISQUALIFIED else max(0.0, total(rules, lead, lead.clock))
-        if before != account or abs(counts - faded(accounts, points, lead.clock - at)) >= STEP:
-            version += 1
-            self._tell(account, Member(key, version, counts, lead.clock))
-            lead.reported = version, account, counts, lead.clock
+            before = ""
+        instead: list[tuple[bytes, int]] = []
+        if account and accounts is not None and not lead.touched:
+            counts = 0.0 if lead.status == DISQUALIFIED else max(0.0, total(rules, lead, lead.clock))
+            instead = [(one, last) for one, last, where in joined if where == account]
+            fresh = before != account or abs(counts - faded(accounts, points, lead.clock - at)) >= STEP
+            if fresh or instead:
+                version += 1
+                self._tell(account, Member(key, version, counts, lead.clock, instead))
+                lead.reported = version, account, counts, lead.clock
+        for one, last, where in joined:
+            if not instead or where != account:
+                self._tell(where, Member(one, last, None, lead.clock))
 
     def _tell(self, account: str, report: Member) -> None:
         self.sends.append((ACCOUNT + account.encode(), encode_record(report)))
@@ -93,8 +103,7 @@ class Accounting(Joining):
             return False
         account = self._find_account(key)
         if account is None:
-            account = new_account(self.state.generation, self.state.milestone)
-            self.accounts[key] = account
+            account = self.accounts[key] = new_account(self.state.milestone)
             self.counters.accounts_created += 1
         elif offset <= account.fence:
             self.counters.skipped += 1
@@ -106,12 +115,14 @@ class Accounting(Joining):
         wake = account.wake
         if account.milestone < self.state.milestone:
             self._pass_milestones_of_account(account, key)
-        rules = self._rules
-        before = 0.0
-        account.clock = max(account.clock, record.at, self._judged_at)
-        if rules.model.accounts is not None:
-            before = score(rules.model.accounts, account, account.clock)
-        most = Accounts().people if rules.model.accounts is None else rules.model.accounts.people
+        rules, accounts = self._rules, self._rules.model.accounts
+        advance(accounts, account, max(record.at, self._judged_at))
+        before = 0.0 if accounts is None else score(accounts, account, account.clock)
+        most = Accounts().people if accounts is None else accounts.people
+        for lead, version in record.instead_of:
+            last = account.members.get(lead)
+            if last is None or version > last[0]:
+                note(account, lead, (version, None, record.at), most)
         if not note(account, record.lead, (record.version, record.points, record.at), most):
             self.counters.members_refused += 1
         self._settle_account(rules, account, key, "activity", before)
@@ -133,41 +144,57 @@ class Accounting(Joining):
         """Move the account to where its score says, and tell it.
 
         ``before``: its score at its clock without what is being applied. What time alone has done by then
-        waits for its timer; None: it is the timer's turn, or that of new rules.
+        waits for its timer; None: it is the timer's turn.
         """
         accounts = rules.model.accounts
-        if accounts is None:
-            account.wake = 0
+        if accounts is None or account.settling:
+            account.wake = account.settling
             return
         value = score(accounts, account, account.clock)
-        if account.status == QUALIFIED:
-            if below(accounts, value) and (before is None or not below(accounts, before)):
-                account.status = OPEN
-                self.outcomes.append(
-                    account_outcome(rules, accounts, account, key, ACCOUNT_DISQUALIFIED, cause)
-                )
-        elif above(accounts, value):
-            account.status = QUALIFIED
-            self.outcomes.append(account_outcome(rules, accounts, account, key, ACCOUNT_QUALIFIED, cause))
+        if account.status != QUALIFIED:
+            if above(accounts, value):
+                account.status = QUALIFIED
+                self._say(rules, accounts, account, key, ACCOUNT_QUALIFIED, cause)
+        elif below(accounts, value):
+            if before is not None and below(accounts, before):
+                return  # the timer that is due tells it, and nothing may put it off
+            account.status = OPEN
+            self._say(rules, accounts, account, key, ACCOUNT_DISQUALIFIED, cause)
         account.wake = falls_below(accounts, account) if account.status == QUALIFIED else 0
 
+    def _say(
+        self, rules: RuleSet, accounts: Accounts, account: Account, key: bytes, kind: str, cause: str
+    ) -> None:
+        self.outcomes.append(account_outcome(rules, accounts, account, key, kind, cause))
+
     def _pass_milestones_of_account(self, account: Account, key: bytes) -> None:
+        """What people count by the new rules they state one after the other: judged when that has settled."""
         previous = self._version_at(account.milestone)
         for milestone in self.state.milestones:
             if milestone.number <= account.milestone or not milestone.version:
                 continue
             before, rules = self._rule_set(previous), self._rule_set(milestone.version)
             self._wake_account(before, account, key, max(milestone.clock - before.model.grace, 0))
-            account.clock = max(account.clock, milestone.clock - rules.model.grace)
-            self._settle_account(rules, account, key, "rules", None)
+            accounts = rules.model.accounts
+            advance(accounts, account, milestone.clock - rules.model.grace)
+            former = before.model.accounts
+            if accounts is not None:
+                account.settling = account.wake = max(account.clock, milestone.clock) + SETTLING
+            elif former is not None:
+                account.settling = account.wake = 0
+                if account.status == QUALIFIED:
+                    account.status = OPEN
+                    self._say(before, former, account, key, ACCOUNT_DISQUALIFIED, "rules")
             previous = milestone.version
         account.milestone = self.state.milestone
         self._wake_account(self._rules, account, key, self._judged_at)
 
     def _wake_account(self, rules: RuleSet, account: Account, key: bytes, judged_at: int) -> None:
-        if 0 < account.wake <= judged_at:
-            account.clock = max(account.clock, account.wake)
-            self._settle_account(rules, account, key, "time", None)
+        while 0 < account.wake <= judged_at:
+            cause = "rules" if account.settling else "time"
+            advance(rules.model.accounts, account, account.wake)
+            account.settling = account.wake = 0
+            self._settle_account(rules, account, key, cause, None)
 
     def _changed_account(self, account: Account, key: bytes, wake: int) -> None:
         self.dirty_accounts[key] = account

@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 
 from scorer.domain.engine import ATTRIBUTES, adopt, evaluate, fire
-from scorer.domain.lead import Lead, decode_lead, encode_lead, new_lead
+from scorer.domain.lead import Lead, Reported, decode_lead, encode_lead, new_lead
 from scorer.domain.links import Links, Send, answered, decide, erase, hear
 from scorer.domain.merging import merge
 from scorer.domain.outcomes import erased, merged
-from scorer.domain.population import Population
+from scorer.domain.population import Joined, Population
 from scorer.domain.record import (
     HOPS,
     SENT_EACH,
@@ -134,6 +134,7 @@ class Joining(Population):
         """All that a lead was has come: it counts once, and not what the person has been forgotten with."""
         if record.lead in links.shunned:
             links.shunned.remove(record.lead)
+            self._report(self._rules, lead, key, _counted(record.lead, decode_lead(record.state)))
         elif record.lead in links.joined or any(one[0] == record.lead for one in links.arriving):
             self.counters.duplicates += 1
         else:
@@ -145,7 +146,7 @@ class Joining(Population):
         """What is left of a lead: its number, so that no outcome's id comes again, and who is not counted."""
         left = new_lead(lead.generation, lead.milestone)
         left.fence, left.seq, left.links, left.clock = lead.fence, lead.seq, links, record.at
-        left.reported = lead.reported
+        left.reported = lead.reported  # and counts no more
         self.outcomes.append(erased(left, key.decode(), record, blocked=links.blocked))
         self.leads[key] = left
         self.counters.erased += 1
@@ -162,7 +163,7 @@ class Joining(Population):
         """Send all that the lead was to what it has become part of; returns the signpost that is left."""
         left = new_lead(lead.generation, lead.milestone)
         left.fence, left.seq, left.links = lead.fence, lead.seq, links
-        left.clock, left.reported = lead.clock, lead.reported
+        left.clock, left.reported = lead.clock, _gone(lead)
         if lead.since:
             fire(self._rules, lead, key, self._judged_at, self.outcomes)
             self.outcomes.append(merged(self._rules, lead, key.decode(), links.moved.decode()))
@@ -183,11 +184,13 @@ class Joining(Population):
             return
         links.arriving = [one for one in links.arriving if one[1] > rules.version]
         joined = {*links.joined}
+        counted: list[Joined] = []
         for name, since, state in here:
             other = decode_lead(state)
             joined.add(name)
             if other.links is not None:
                 joined.update(other.links.joined)
+            counted += _counted(name, other)
             self._catch_up(other, since, rules)
             merge(rules, lead, other, ATTRIBUTES)
             if other.touched in self.state.imports and not lead.touched:
@@ -195,6 +198,7 @@ class Joining(Population):
         links.joined = sorted(joined)
         if lead.since and not lead.touched:
             evaluate(rules, lead, key, as_of, "merge", self.outcomes)
+        self._report(rules, lead, key, counted)
 
     def _catch_up(self, lead: Lead, version: int, until: RuleSet) -> None:
         """Take a lead that has come from another partition from the rules of that version to these."""
@@ -216,3 +220,15 @@ class Joining(Population):
         links = lead.links
         if links is not None and links.arriving:
             self._let_in(lead, key, links, rules, as_of)
+
+
+def _counted(name: bytes, lead: Lead) -> list[Joined]:
+    """Where a lead that has become part of another has counted until now."""
+    told = lead.reported
+    return [(name, told[0] + 1, told[1])] if told is not None and told[1] else []
+
+
+def _gone(lead: Lead) -> Reported | None:
+    """What a lead that becomes part of another has stated: the one that takes it in says that it leaves."""
+    told = lead.reported
+    return None if told is None else (told[0] + 1, "", 0.0, 0)

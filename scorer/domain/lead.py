@@ -30,8 +30,8 @@ Click = tuple[bytes, bytes, int, dict[str, Any] | None]
 """(hash of the mail, hash of the link, event time, the properties of a click held back)."""
 
 
-Sealed = tuple[int, bytes, bytes]
-"""(event time, the lead id of the fact, the field's sealed bytes, which name their key themselves)."""
+Sealed = tuple[int, bytes]
+"""(event time, the field's sealed bytes, which name their key themselves)."""
 
 Company = tuple[int, str, int, str]
 """(event time, account id that a publisher has given or empty, event time, domain of an address or empty)."""
@@ -267,16 +267,21 @@ def decode_lead(encoded: bytes | memoryview) -> Lead:
     """
     try:
         fields = _decode(encoded)
-    except msgspec.ValidationError:
-        stands = msgspec.msgpack.decode(encoded)
-        if isinstance(stands, list) and stands and isinstance(stands[0], int) and stands[0] > FORMAT:
-            raise NewerFormat(f"format {stands[0]}; this version knows {FORMAT}") from None
-        raise
+    except msgspec.ValidationError as error:
+        raise newer(encoded, FORMAT) or error from None
     links = fields[_LINKS]
     arguments: Any = fields[1:]
     if links is not None:
         arguments = (*fields[1:_LINKS], Links(*links), *fields[_LINKS + 1 :])
     return Lead(*arguments)
+
+
+def newer(encoded: bytes | memoryview, known: int) -> NewerFormat | None:
+    """What is the matter with a state that can't be decoded, if a later version has stored it."""
+    stands = msgspec.msgpack.decode(encoded)
+    if isinstance(stands, list) and stands and isinstance(stands[0], int) and stands[0] > known:
+        return NewerFormat(f"format {stands[0]}; this version knows {known}")
+    return None
 
 
 def stored(lead: Lead) -> tuple[Any, ...]:

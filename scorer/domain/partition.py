@@ -199,7 +199,7 @@ class LogPartition(Accounting):
                 if lead.milestone < milestone:
                     self._pass_milestones(lead, key)
                 if record.sealed is not None or record.account is not None:
-                    take_in(lead, key, record)  # before what it makes true is told
+                    take_in(lead, record)  # before what it makes true is told
                 if imports and door in imports:
                     step_imported(self._rules, lead, index, record.time, properties, record.door)
                     facts += 1
@@ -355,12 +355,11 @@ class LogPartition(Accounting):
 
     def _member(self, message: Message, record: Member) -> None:
         key = message.key or b""
-        if not (
-            _is_lead_id(record.lead) and _is_text(key) and self._take_report(key, record, message.offset)
-        ):
+        leads = [record.lead, *(lead for lead, _ in record.instead_of)]
+        good = all(map(_is_lead_id, leads)) and _is_text(key)
+        if not good or not self._take_report(key, record, message.offset):
             self._undecodable(message, ValueError("a report that is no lead's, or to no account"))
-            return
-        if self._suspects:
+        elif self._suspects:
             self._clear_suspects()
 
     # -- failures -----------------------------------------------------------------------------

@@ -20,14 +20,14 @@ decode_sealed = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 """The inverse; raises ``msgspec.MsgspecError`` on anything else."""
 
 
-def take_in(lead: Lead, key: bytes, record: Posting) -> None:
-    """Keep what a fact of the lead says: the latest by event time. ``key``: the lead's id."""
+def take_in(lead: Lead, record: Posting) -> None:
+    """Keep what a fact of the lead says: the latest by event time."""
     if record.account is not None:
         lead.company = _belonging(lead.company, record.account, record.time)
     if record.sealed is not None:
         sealed = dict(lead.sealed or {})  # outcomes that wait to be sent hold the one before
         for name, one in decode_sealed(record.sealed).items():
-            _keep(sealed, name, (record.time, key, one))
+            _keep(sealed, name, (record.time, one))
         lead.sealed = sealed
 
 
@@ -50,8 +50,8 @@ def account_of(lead: Lead) -> str:
     """The account that the lead belongs to, a given one before a domain's; empty: none."""
     if lead.company is None:
         return ""
-    _, given, _, domain = lead.company
-    return given or domain
+    given_at, given, _, domain = lead.company
+    return given if given_at else domain
 
 
 def _belonging(company: Company | None, account: str, time: int) -> Company:

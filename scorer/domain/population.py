@@ -6,7 +6,7 @@ touch, or when it is swept: as of the clock at the milestone, so it makes no dif
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from scorer.domain.engine import adopt, evaluate, fire
@@ -19,6 +19,10 @@ from scorer.domain.state import Milestone, PartitionState
 from scorer.domain.timers import Timer, Timers
 
 NO_RULES: Final = build(encode_model(Model(name="none", scores=())), 0)
+
+
+Joined = tuple[bytes, int, str]
+"""(lead, the version with which it leaves its account, that account)."""
 
 
 class Counters:
@@ -137,7 +141,7 @@ class Population:
 
     def _find(self, key: bytes) -> Lead | None:
         lead = self.leads.get(key)
-        if lead is None:
+        if lead is None and key[:1] > ACCOUNT:
             lead = self.dirty.get(key) or self._load(key)
             if lead is not None:
                 self.leads[key] = lead
@@ -179,8 +183,11 @@ class Population:
     def _passed(self, lead: Lead, key: bytes, rules: RuleSet, as_of: int) -> None:
         """The lead has come to these rules; ``as_of``: the instant (ms) at which it has."""
 
-    def _report(self, rules: RuleSet, lead: Lead, key: bytes) -> None:
-        """Tell the lead's account what it counts there, if that has changed."""
+    def _report(self, rules: RuleSet, lead: Lead, key: bytes, joined: Sequence[Joined] = ()) -> None:
+        """Tell the lead's account what it counts there, if that has changed.
+
+        ``joined``: those that have become part of the lead, and counted somewhere.
+        """
 
     def _fire(self, rules: RuleSet, lead: Lead, key: bytes, until: int) -> None:
         """``fire``, and after each instant ``_report``: nothing told may depend on when it is looked at."""

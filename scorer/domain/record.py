@@ -147,6 +147,8 @@ class Member(msgspec.Struct, array_like=True, tag_field="kind", tag=11, gc=False
     """None: the lead belongs to the account no more."""
     at: int
     """ms; the lead's clock, at which it had these points."""
+    instead_of: list[tuple[bytes, int]] = []
+    """(lead, version): members that have become part of this one, each with its last version: it leaves."""
 
 
 class Clock(msgspec.Struct, array_like=True, tag_field="kind", tag=1, gc=False, frozen=True):

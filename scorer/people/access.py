@@ -111,7 +111,7 @@ def _state(key: bytes, lead: Lead, opened: Opened) -> Document:
             "domain": domain or None,
             "domain_at": _instant(mailed_at),
         },
-        "sealed": opened({name: one for name, (_, _, one) in (lead.sealed or {}).items()}),
+        "sealed": opened({name: one for name, (_, one) in (lead.sealed or {}).items()}),
         "part_of": None if links is None or not links.moved else links.moved.decode(),
         "members": [] if links is None else [one.decode() for one in links.members],
         "forgotten_until": None if links is None else _instant(links.erased),

@@ -13,7 +13,7 @@ from scorer.rulefile.qualify import above, below
 from scorer.rulefile.quantities import decay, whole_number
 from scorer.rulefile.words import keys
 
-MOST_PEOPLE = 10_000
+MOST_PEOPLE = 4_000
 HINTS = {
     "threshold": "write `enter: above 60`",
     "of": "write `score: best 3`",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from scorer.wire.blocked import words
-from scorer.wire.dead_letters import Reason, Rejected
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]").search
+_DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)+").fullmatch
 MAX_ACCOUNT = 128
 """Characters of an account's id."""
 FREE_MAIL = words(
@@ -29,19 +29,10 @@ FREE_MAIL = words(
 """Where anybody gets an address."""
 
 
-def account_id(given: object) -> str:
-    """What a publisher gives as ``account_id``: text, or null or "" where the lead has no company any more.
-
-    Raises ``Rejected``.
-    """
-    if given is None or given == "":
-        return ""
-    if type(given) is not str or not is_account(given):
-        raise Rejected(
-            Reason.BAD_PROPERTIES,
-            f"data: account_id: must be text of at most {MAX_ACCOUNT} characters, no controls, no @ in front",
-        )
-    return given
+def domain_of(address: str) -> str:
+    """The domain of an address in lower case, if it can be a company's; empty: it can't."""
+    domain = address.rpartition("@")[2].rstrip(".")
+    return domain if _DOMAIN(domain) and len(domain) <= MAX_ACCOUNT else ""
 
 
 def is_account(text: str) -> bool:

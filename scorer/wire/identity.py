@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from scorer.domain.links import ANONYMOUS, EMAIL, PREFIXES, USER
 from scorer.wire.blocked import Blocked, read_list
-from scorer.wire.company import CONTROL, FREE_MAIL, account_id, is_account
+from scorer.wire.company import CONTROL, FREE_MAIL, domain_of, is_account
 from scorer.wire.dead_letters import Reason, Rejected
 
 if TYPE_CHECKING:
@@ -120,14 +120,19 @@ class Identity:
         return tuple(found)
 
     def account(self, event: Event) -> str | None:
-        """The company that an event names, as in ``Fact.account``; raises ``Rejected``.
+        """The company that an event names, as in ``Fact.account``.
 
         ``account_id`` in ``data``, else the domain of the address, unless it is one where anybody gets one.
+        What is no account's id says nothing: an app may use the name for something of its own.
         """
         data = event.data
         given = data.get("account_id", ABSENT)
-        if given is not ABSENT:
-            return account_id(given)
+        if given is None or given == "":
+            return ""
+        if isinstance(given, str):
+            name = given.strip(_WHITE)
+            if is_account(name) and not self._blocked("account_id", name):
+                return name
         email = data.get("email")
         if type(email) is not str:
             return None
@@ -138,8 +143,8 @@ class Identity:
         if len(email) > MAX_IDENTIFIER or _EMAIL(email) is None:
             return None
         normal = normalise_email(email)
-        domain = normal.rpartition("@")[2]
-        if self._blocked("email", normal) or domain in self._free_mail or not is_account(domain):
+        domain = domain_of(normal)
+        if not domain or domain in self._free_mail or self._blocked("email", normal):
             return None
         return f"@{domain}"
 
@@ -177,7 +182,8 @@ def identity_of(settings: Settings) -> Identity:
     free_mail = FREE_MAIL
     if settings.free_mail_domains is not None:
         free_mail |= {
-            one.strip().lower() for one in read_list(settings.free_mail_domains, "FREE_MAIL_DOMAINS")
+            one.strip().lower().removeprefix("@")
+            for one in read_list(settings.free_mail_domains, "FREE_MAIL_DOMAINS")
         }
     return Identity(settings.lead_secret, Blocked(more, roles=settings.block_role_addresses), free_mail)
 

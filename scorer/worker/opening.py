@@ -43,7 +43,7 @@ class Opener:
         missing = 0
         for field in self._fields:
             if field in sealed:
-                text = unseal(sealed[field][2], field, self.table.find)
+                text = unseal(sealed[field][1], field, self.table.find)
                 if text is None:
                     missing += 1
                 else:

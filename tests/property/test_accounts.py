@@ -9,16 +9,26 @@ from math import fsum
 import msgspec
 import pytest
 
-from scorer.domain.account import Account, above, below, falls_below, new_account, note, score
+from scorer.domain.account import (
+    SETTLING,
+    Account,
+    above,
+    advance,
+    below,
+    falls_below,
+    new_account,
+    note,
+    score,
+)
 from scorer.domain.accounting import STEP
 from scorer.domain.lead import DISQUALIFIED, QUALIFIED, Lead
-from scorer.domain.model import Accounts, encode_model, fingerprint
+from scorer.domain.model import Accounts, Fixed, Model, encode_model, fingerprint
 from scorer.domain.person import account_of
 from scorer.domain.reading import total
-from scorer.domain.record import ACCOUNT, Erase, Member, Rules, encode_record
+from scorer.domain.record import ACCOUNT, Erase, Fact, Member, Rules, encode_record
 from scorer.wire.partitioner import partition_of
 from tests.property import people
-from tests.property.people import BEGAN, DAY, LASTS, Log, draw, tell
+from tests.property.people import BEGAN, DAY, DOOR, LASTS, Log, draw, tell
 
 SEEDS = 60
 HALF_LIFE = 9 * DAY
@@ -125,7 +135,7 @@ def test_when_time_takes_it_below_the_exit(seed: int) -> None:
     account = new_account()
     for number in range(rng.randrange(1, 6)):
         note(account, b"lead-%d" % number, (1, rng.uniform(0, 50), BEGAN + rng.randrange(10**6)), 100)
-    account.clock = BEGAN + 10**6 + rng.randrange(10**6)
+    advance(way, account, BEGAN + 10**6 + rng.randrange(10**6))
     at = falls_below(way, account)
     if at == 0:
         later = account.clock + 200 * (way.half_life or DAY)
@@ -198,6 +208,116 @@ def test_a_full_account_takes_nobody_until_somebody_leaves(monkeypatch: pytest.M
     assert told(log) == [("account.qualified", "acme.example:1", 51.0, 2, "activity")]
 
 
+def rules_are(monkeypatch: pytest.MonkeyPatch, way: Accounts | None) -> None:
+    monkeypatch.setattr(people, "ENCODED", encode_model(msgspec.structs.replace(people.MODEL, accounts=way)))
+
+
+def change_rules(log: Log, version: int, model: Model) -> None:
+    encoded = encode_model(model)
+    for number in range(log.count):
+        log.append(number, None, encode_record(Rules(version, fingerprint(encoded), encoded)))
+    log.settle()
+
+
+def sweep(log: Log) -> None:
+    for life in log.lives:
+        for key in sorted({*life.leads, *life.partition.leads, *life.accounts, *life.partition.accounts}):
+            life.partition.touch(key)
+        log.send(life)
+    log.settle()
+
+
+def test_who_is_identified_goes_on_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address becomes a user: nothing happens to the company of both."""
+    rules_are(monkeypatch, Accounts("sum", half_life=None, enter=15.0, exit=10.0))
+    monkeypatch.setattr(people, "company_of", lambda said, offset: "@acme.example")
+    log = Log(random.Random(1))
+    mail, user = people.lead_id("e", 1), people.lead_id("u", 2)
+    log.take_in(people.Said(0, BEGAN, mail, (), "app.signed_up", {}), 1)
+    log.settle()
+    log.take_in(people.Said(0, BEGAN, user, (mail,), "profile.linked", {}), 2)
+    log.settle()
+    assert [one[:2] for one in told(log)] == [("account.qualified", "acme.example:1")]
+    assert {lead: one[1] for lead, one in known(log)[KEY].members.items()} == {mail: None, user: 20.0}
+
+
+def test_reports_do_not_put_off_what_time_has_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = 3_600_000
+    rules_are(monkeypatch, Accounts("sum", half_life=hour, enter=50.0, exit=40.0))
+    log = Log(random.Random(1), 1)
+    log.tick(BEGAN)
+    stated(log, b"anna", 1, 60.0, BEGAN)
+    for second in range(1, 3_600, 5):
+        log.tick(BEGAN + second * 1_000)
+        stated(log, b"ben", second, 1.0 + second / 1_000, BEGAN + second * 1_000)
+    assert [one[0] for one in told(log)] == ["account.qualified", "account.disqualified"]
+
+
+def test_new_points_are_judged_when_everybody_has_stated_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules_are(monkeypatch, Accounts("sum", half_life=None, enter=100.0, exit=80.0))
+    monkeypatch.setattr(people, "company_of", lambda said, offset: "@acme.example")
+    log = Log(random.Random(1))
+    log.tick(BEGAN)
+    for number in range(4):  # 20 points each
+        said = people.Said(0, BEGAN, people.lead_id("u", number), (), "app.signed_up", {})
+        log.take_in(said, number + 1)
+    log.settle()
+    halved = tuple(
+        msgspec.structs.replace(award, points=Fixed(10.0)) if award.id == "signed-up" else award
+        for award in people.MODEL.awards
+    )
+    way = Accounts("sum", half_life=None, enter=50.0, exit=45.0)
+    change_rules(log, 2, msgspec.structs.replace(people.MODEL, awards=halved, accounts=way))
+    sweep(log)
+    log.tick(BEGAN + 2 * SETTLING)
+    log.settle()
+    assert score(way, known(log)[KEY], BEGAN + 2 * SETTLING) == 40.0
+    assert told(log) == []
+
+
+def test_without_the_section_nobody_is_qualified(monkeypatch: pytest.MonkeyPatch) -> None:
+    way = Accounts("sum", half_life=None, enter=50.0, exit=35.0)
+    rules_are(monkeypatch, way)
+    log = Log(random.Random(1), 1)
+    log.tick(BEGAN)
+    stated(log, b"anna", 1, 60.0, BEGAN)
+    change_rules(log, 2, people.MODEL)
+    sweep(log)
+    change_rules(log, 3, msgspec.structs.replace(people.MODEL, accounts=way))
+    sweep(log)
+    log.tick(BEGAN + 2 * SETTLING)
+    log.settle()
+    assert [(one[0], one[4]) for one in told(log)] == [
+        ("account.qualified", "activity"),
+        ("account.disqualified", "rules"),
+        ("account.qualified", "rules"),
+    ]
+
+
+def test_who_has_left_is_not_brought_back_by_what_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules_are(monkeypatch, Accounts("sum", half_life=None, enter=50.0, exit=35.0))
+    log = Log(random.Random(1), 1)
+    stated(log, b"anna", 1, 60.0, BEGAN)
+    stated(log, b"anna", 2, None, BEGAN)
+    for number in range(1_000):
+        stated(log, b"lead-%d" % number, 1, None, BEGAN)
+    stated(log, b"anna", 1, 60.0, BEGAN)
+    assert len(told(log)) == 2
+
+
+def test_a_fact_with_an_account_s_key_is_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules_are(monkeypatch, WAYS[0])
+    log = Log(random.Random(1), 1)
+    stated(log, b"anna", 1, 60.0, BEGAN)
+    partition = log.lives[0].partition
+    monkeypatch.setattr(partition, "_load", lambda key: pytest.fail(f"{key} is no lead's"))
+    for key in (KEY, b"\0cut"):
+        fact = Fact("page.viewed", BEGAN, BEGAN, DOOR, len(log.logs[0]), b"12345678", "1", "/", {})
+        log.append(0, key, encode_record(fact))
+    log.settle()
+    assert len(partition.dead) == 2
+
+
 def test_who_is_erased_counts_no_more(accounts: Accounts) -> None:
     rng = random.Random(5)
     log = tell(rng, draw(rng, 3, 60), crashes=False)
@@ -244,6 +364,8 @@ def test_with_new_rules_everybody_states_what_it_counts(seed: int, monkeypatch: 
                 life.partition.touch(key)
         for life in log.lives:
             log.send(life)
+        log.settle()
+        log.tick(BEGAN + LASTS + DAY + version * 2 * SETTLING)
         log.settle()
         for key, lead in leads(log):
             account = account_of(lead) if lead.since else ""

@@ -1,4 +1,4 @@
-"""Erasures among people who are just becoming one, or somebody else: single stories, partition by partition."""
+"""Erasures among people who are just becoming one, or somebody else: stories, partition by partition."""
 
 from __future__ import annotations
 

@@ -63,7 +63,14 @@ records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Ask, ids, st.lists(ids, max_size=3), ids, integers, integers),
     st.builds(Answer, ids, st.booleans(), ids, integers, integers),
     st.builds(Erase, integers, st.booleans(), texts, ids, integers, integers),
-    st.builds(Member, ids, integers, st.none() | st.floats(), integers),
+    st.builds(
+        Member,
+        ids,
+        integers,
+        st.none() | st.floats(),
+        integers,
+        st.lists(st.tuples(ids, integers), max_size=2),
+    ),
     st.builds(Merge, ids, integers, st.binary(max_size=30), integers, integers),
 )
 keys = st.none() | st.binary(max_size=9) | texts.map(str.encode)

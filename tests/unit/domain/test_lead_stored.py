@@ -52,7 +52,7 @@ FULL = Lead(
         [b"a_6"],
         (b"u_2", "request"),
     ),
-    {"email": (700, b"e_1", b"sealed")},
+    {"email": (700, b"sealed")},
     (800, "acme", 801, "example.com"),
     (9, "acme", 12.5, 900),
 )
