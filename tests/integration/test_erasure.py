@@ -23,6 +23,7 @@ from scorer.wire.cluster import Cluster
 from scorer.wire.identity import Identity
 from scorer.wire.registry import DEAD_LETTERS, IDENTITY, LEAD_KEYS, LOG, SCORE
 from scorer.wire.sealing import SEPARATOR
+from tests.bench.figures import report
 from tests.bench.road import WorkerProcess, scored_to_the_end, wait_until
 from tests.bench.workload import EMAIL, PAGE, PROFILE
 from tests.integration.road_running import prepare_road
@@ -475,6 +476,7 @@ def test_under_load_through_a_kill_and_from_the_changelog_nothing_comes_back(
         assert time.monotonic() < deadline, left
         time.sleep(2)
         found = states_of(scorer(*prove))
+    report("erasure_leftovers", proved(scorer(*prove))["erasure_leftovers"], "places")
 
 
 class Strike(threading.Thread):

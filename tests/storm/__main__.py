@@ -303,6 +303,9 @@ def sum_up(results: list[Result]) -> None:
     report("storm_lost", sum(result.findings.lost for result in results), "records and leads")
     report("storm_double_counted", sum(result.findings.double_counted for result in results), "leads")
     report("storm_missing_outcomes", sum(result.findings.missing for result in results), "outcomes")
+    # Of people with several names: what each was counts once in the lead that they have become.
+    report("merge_lost", sum(result.findings.lost for result in results), "records and leads")
+    report("merge_double_counted", sum(result.findings.double_counted for result in results), "leads")
     report("identity_mismatches", sum(result.findings.mismatched for result in results), "people")
     report("storm_longest_pause_s", round(max(result.pause for result in results), 1), "s")
 
