@@ -16,6 +16,7 @@ from scorer.errors import UserError
 
 if TYPE_CHECKING:
     from scorer.people.asked import Asked
+    from scorer.people.theirs import Held
     from scorer.settings import Settings
 
 LEFT = 1
@@ -138,11 +139,16 @@ def _erase(
         tell=_tell,
     )
     done = work.run(ids)
-    theirs = Theirs(identity, done.told.keys(), texts)
-    still = held(broker, there.values(), theirs, progress) if count else []
-    written = receipt(done, still)
-    if not count:
-        del written["still_held"]
+    written = receipt(done)
+    if receipt_file is not None:  # it is done, whatever becomes of the counting
+        receipt_file.write_text(json.dumps(written, indent=2) + "\n", "utf-8")
+    still: list[Held] = []
+    if count:
+        try:
+            still = held(broker, there.values(), Theirs(identity, done.told.keys(), texts), progress)
+            written["still_held"] = [one.shown() for one in still]
+        except UserError as error:
+            _tell(f"what doors and dead letters still hold was not counted: {error}")
     text = json.dumps(written, indent=2)
     if receipt_file is None:
         click.echo(text)
@@ -173,14 +179,14 @@ def _look(asked: Asked, settings: Settings, *, err: bool) -> None:
     from scorer.cli.progress import progress
     from scorer.people.data_keys import data_keys
     from scorer.people.kept import topics
-    from scorer.people.who import persons, scored
+    from scorer.people.who import everybody, persons, scored
     from scorer.wire.identity import identity_of
     from scorer.wire.registry import LEAD_KEYS
 
     named = asked.ids(identity_of(settings))
     broker = Broker(settings)
     links = persons(broker, named, progress)
-    ids = {*named, *links}
+    ids = {*named, *everybody(links)}
     scores = scored(broker, ids, progress)
     keys = data_keys(broker, ids) if LEAD_KEYS in topics(settings) else {}
     for one in sorted(ids):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,14 +50,26 @@ def command(asked: Asked, settings: Settings, output: Path | None, *, as_text: b
     if output is None:
         click.echo(written)
     else:
-        try:
-            handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
-        except OSError as error:
-            raise UserError(f"{output}: {error.strerror}") from error
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(written + "\n")
+        write_for_owner(output, written + "\n")
     facts = sum(one["kind"] == "fact" for one in document["log"])
     click.echo(
         f"{len(document['leads'])} lead ids, {facts} facts, {len(document['received'])} records as sent",
         err=True,
     )
+
+
+def write_for_owner(path: Path, text: str) -> None:
+    """To a file that nobody else can read, a new one or one that was there; raises ``UserError``."""
+    try:
+        # Without O_TRUNC: what cannot be made private is left as it is. A pipe must not be waited for.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, _OWNER_ONLY)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise UserError(f"{path}: no ordinary file", hint="without -o it goes to standard output")
+            os.fchmod(handle, _OWNER_ONLY)  # the mode given to open is for new files only
+            file.truncate()
+            file.write(text)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UserError(f"{path}: a symbolic link", hint="name the file that it leads to") from error
+        raise UserError(f"{path}: {error.strerror}") from error

@@ -32,7 +32,7 @@ from scorer.people.proving import forgotten_with, newest_states
 from scorer.people.reading import every, everything_of
 from scorer.people.texts import Texts, texts_of
 from scorer.people.theirs import Theirs, raw_topics, theirs_in
-from scorer.people.who import persons, scored
+from scorer.people.who import everybody, persons, scored
 from scorer.wire.dead_letters import Place, origin
 from scorer.wire.registry import DEAD_LETTERS, LEAD_KEYS, LOG, OUTCOMES
 from scorer.wire.sealing import unseal
@@ -61,7 +61,7 @@ def everything(settings: Settings, identity: Identity, asked: Asked, bar: Bar) -
     there = topics(settings)
     named = asked.ids(identity)
     links = persons(broker, named, bar)
-    ids = {*named, *links}
+    ids = {*named, *everybody(links)}
     states = {one: decode_lead(value[STAMP_BYTES:]) for one, value in newest_states(broker, ids, bar).items()}
     theirs = Theirs(identity, ids, Texts(texts_of(asked)))
     keys = keys_of(broker, ids, settings.lead_secret) if LEAD_KEYS in there else {}

@@ -17,7 +17,7 @@ from scorer.errors import UserError
 from scorer.people.data_keys import delete
 from scorer.people.progress_of_log import Behind, LogProgress
 from scorer.people.told import erasures
-from scorer.people.who import persons
+from scorer.people.who import everybody, persons
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import ERASED, LEAD_KEYS, LOG, RULES
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from scorer.broker import Broker
     from scorer.people.kept import Topic
     from scorer.people.reading import Bar
-    from scorer.people.theirs import Held
     from scorer.people.told import Told
     from scorer.settings import Settings
 
@@ -95,16 +94,19 @@ class Erasure:
         self._ids: set[bytes] = set()
         self._keys = 0
         self._said = 0.0
+        self._began = 0
 
     def run(self, ids: Collection[bytes]) -> Outcome:
         """Returns when nobody is left; raises ``UserError``, ``NOT_YET`` where the workers are not there."""
-        self._ids = {*ids, *persons(self._broker, ids, self._bar)}
-        began = at = 0
+        self._ids = set(ids)
+        self._refuse_a_used_name()
+        self._ids |= everybody(persons(self._broker, ids, self._bar))
+        at = 0
         for number in range(1, ROUNDS + 1):
-            with LogProgress(self._broker, self._group, self._ids) as progress:
+            with LogProgress(self._broker, self._group, self._ids, self._request) as progress:
                 # Later than where the log is read from: what is said of a door's progress is said but once.
                 at = max(broker_time(self._broker), at + 1)
-                began = began or at
+                self._began = self._began or at
                 self._ask(at)
                 self._wait(progress, at)
                 told = self._told(at)
@@ -112,11 +114,23 @@ class Erasure:
                 self._delete_keys()
                 named_since = progress.newest_bind > at
             found = persons(self._broker, self._ids, self._bar)
+            known = len(told)
+            told = self._told(at)  # whoever was told last meanwhile has lost its view, too
+            if len(told) > known:
+                self._delete_keys()
             linked = {one for key, links in found.items() if links.others for one in (key, *links.others)}
             if linked <= self._ids and (not linked or named_since):
                 finished = broker_time(self._broker)
                 return Outcome(
-                    self._request, self._blocked, began, at, finished, number, told, self._keys, bool(linked)
+                    self._request,
+                    self._blocked,
+                    self._began,
+                    at,
+                    finished,
+                    number,
+                    told,
+                    self._keys,
+                    bool(linked),
                 )
             more = len(linked - self._ids)
             self._tell(f"{more} more names found, once more" if more else "linked anew meanwhile, once more")
@@ -127,6 +141,15 @@ class Erasure:
             f" with --request {self._request}",
             exit_code=1,
         )
+
+    def _refuse_a_used_name(self) -> None:
+        """A name of somebody else's request; its receipt, and this one's, would be about both."""
+        before = {told.lead for told in erasures(self._broker) if told.request == self._request}
+        if before and before.isdisjoint(self._ids):
+            raise UserError(
+                f"--request {self._request} is the name of somebody else's request",
+                hint="one name for one person: give another, or none",
+            )
 
     def _ask(self, at: int) -> None:
         """Delete the keys, then append the erasures."""
@@ -164,7 +187,8 @@ class Erasure:
         if time.monotonic() > deadline:
             raise UserError(
                 f"appended as request {self._request}; not done yet: {behind.why}",
-                hint=f"{behind.hint}; then run the same again with --request {self._request}",
+                hint=f"{behind.hint}; then run the same again with --request {self._request}: it waits, and"
+                " deletes the keys that intake may have made meanwhile",
                 exit_code=NOT_YET,
             )
         if time.monotonic() > self._said + SAY:
@@ -186,7 +210,9 @@ class Erasure:
                 hint="`scorer dead-letters list --topic lead.log.v1` shows whether the worker failed on it",
                 exit_code=1,
             )
-        self._ids |= newest.keys()
+        # Whom an earlier run of that name has found is in the receipt, and not asked for again: an id of a
+        # visitor may be somebody else's by now.
+        self._ids |= {one for one, told in newest.items() if told.at >= self._began}
         return newest
 
 
@@ -205,7 +231,7 @@ def broker_time(broker: Broker) -> int:
     return stamps[-1] if stamps and stamps[-1] > 0 else int(time.time() * 1000)
 
 
-def receipt(outcome: Outcome, held: Collection[Held]) -> dict[str, object]:
+def receipt(outcome: Outcome) -> dict[str, object]:
     """What is kept of a request: no identifier is in it, but those of leads."""
     return {
         "request": outcome.request,
@@ -226,5 +252,4 @@ def receipt(outcome: Outcome, held: Collection[Held]) -> dict[str, object]:
             }
             for _, told in sorted(outcome.told.items())
         ],
-        "still_held": [one.shown() for one in held],
     }

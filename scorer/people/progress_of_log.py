@@ -12,12 +12,11 @@ import msgspec
 
 from scorer.domain import clock
 from scorer.domain.outcomes import instant
-from scorer.domain.record import Bind, Clock, Doors, decode_posted, ids_in, is_linking
+from scorer.domain.record import Bind, Clock, Doors, Erase, decode_posted, ids_in, is_linking
 from scorer.wire.doors import load_entry
 from scorer.wire.registry import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from types import TracebackType
     from typing import Self
 
@@ -42,8 +41,11 @@ class Behind(NamedTuple):
 class LogProgress:
     """From where the log ends when this is made; ``ids`` may grow meanwhile."""
 
-    def __init__(self, broker: Broker, group: str, ids: Collection[bytes]) -> None:
-        """``group``: the score group's name without the prefix."""
+    def __init__(self, broker: Broker, group: str, ids: set[bytes], request: str) -> None:
+        """``group``: the score group's name without the prefix. ``ids`` gets whom the score agents find to be
+        forgotten by the same request.
+        """
+        self._request = request
         self._broker = broker
         self._group = group
         self._ids = ids
@@ -118,6 +120,9 @@ class LogProgress:
             return  # a dead letter, soon
         if isinstance(record, Doors):
             self._doors = {door.number: door for door in record.doors}
+        elif isinstance(record, Erase) and record.request == self._request:
+            self._ids.add(message.key())
+            self.named += 1
         elif is_linking(value) and not {message.key(), *ids_in(record)}.isdisjoint(self._ids):
             self.named += 1
             if isinstance(record, Bind):

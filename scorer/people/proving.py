@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from scorer.broker import Broker
 from scorer.domain.lead import decode_lead
 from scorer.domain.outcomes import instant
-from scorer.people.data_keys import data_keys, lead_of
-from scorer.people.disk import InUse, databases, entries, files, found_in
+from scorer.people.data_keys import DataKey, data_keys, lead_of
+from scorer.people.disk import InUse, Unread, databases, entries, files, found_in
 from scorer.people.kept import topics
 from scorer.people.reading import every
 from scorer.people.texts import BOUND, Texts, texts_of
@@ -70,13 +70,17 @@ def prove(settings: Settings, identity: Identity, asked: Asked, bar: Bar) -> Pro
     ids, erased = forgotten_with(broker, asked.ids(identity))
     texts = Texts(texts_of(asked))
     findings = [in_topic(broker, topic, texts, bar) for topic in there.values()]
+    states = newest_states(broker, ids, bar) if CHANGELOG in there else {}
+    stubs = {one for one, value in states.items() if is_stub(decode_lead(value[STAMP_BYTES:]))}
     if CHANGELOG in there:
-        findings.append(_states(broker, ids, bar))
+        findings.append(_states(states, ids))
     if SCORE in there and IDENTITY in there:
-        findings += _views(broker, ids, erased, bar)
+        findings += _views(broker, ids, erased, stubs, bar)
+    keys = data_keys(broker, ids) if LEAD_KEYS in there else {}
     if LEAD_KEYS in there:
-        findings.append(_keys(broker, there[LEAD_KEYS], ids, erased))
-    findings += on_disk(settings.data_dir, ids, texts, bar)
+        findings.append(_keys(there[LEAD_KEYS], keys, erased, stubs))
+    live = {name for name, one in keys.items() if not one.deleted}
+    findings += on_disk(settings.data_dir, ids, texts, bar, live)
     return Proof(sorted(one.decode() for one in ids), texts.names, texts.too_short, findings)
 
 
@@ -101,11 +105,12 @@ class _Hits:
         self.standing: dict[bytes, int] = {}
         """Keys whose newest record holds something -> its append time."""
         self.overtaken = 0
-        """Append time of the newest record that holds something and has a newer one of its key; 0: none."""
+        """When a record that holds something was last overtaken by a newer one of its key; 0: never."""
 
     def add(self, names: set[str], key: bytes | None, at: int) -> None:
         if key is not None and key in self.standing:
-            self.overtaken = max(self.overtaken, self.standing.pop(key))
+            del self.standing[key]
+            self.overtaken = max(self.overtaken, at)
         if not names:
             return
         self.names |= names
@@ -180,8 +185,7 @@ def newest_states(broker: Broker, ids: Collection[bytes], bar: Bar) -> dict[byte
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _states(broker: Broker, ids: Collection[bytes], bar: Bar) -> Finding:
-    states = newest_states(broker, ids, bar)
+def _states(states: Mapping[bytes, bytes], ids: Collection[bytes]) -> Finding:
     return _of_states(
         f"{CHANGELOG} (state)", {one: value[STAMP_BYTES:] for one, value in states.items()}, ids
     )
@@ -232,13 +236,18 @@ def is_stub(lead: Lead) -> bool:
 
 
 def _views(
-    broker: Broker, ids: Collection[bytes], erased: Mapping[bytes, int], bar: Bar
+    broker: Broker, ids: Collection[bytes], erased: Mapping[bytes, int], stubs: Collection[bytes], bar: Bar
 ) -> tuple[Finding, Finding]:
-    """Views of a lead that was never forgotten; those that have begun anew have one again."""
-    scores = sorted(one.decode() for one in scored(broker, ids, bar) if one not in erased)
+    """Views of a lead that was never forgotten, or of which nothing else is left; those that have begun anew
+    have one again.
+    """
+    gone = {*stubs}
+    scores = sorted(one.decode() for one in scored(broker, ids, bar) if one not in erased or one in gone)
     links = links_of(broker, ids, bar)
     named = sorted(
-        key.decode() for key, one in links.items() if not ({key, *one.others} & {*ids}) <= erased.keys()
+        key.decode()
+        for key, one in links.items()
+        if one.others and ((not ({key, *one.others} & {*ids}) <= erased.keys()) or key in gone)
     )
     return (
         Finding(f"{SCORE} (view)", LEFTOVER if scores else NOTHING, ", ".join(scores), len(scores)),
@@ -246,15 +255,21 @@ def _views(
     )
 
 
-def _keys(broker: Broker, topic: Topic, ids: Collection[bytes], erased: Mapping[bytes, int]) -> Finding:
-    """Data keys of before the erasure: deleted ones are readable until the topic is compacted."""
+def _keys(
+    topic: Topic, found: Mapping[bytes, DataKey], erased: Mapping[bytes, int], stubs: Collection[bytes]
+) -> Finding:
+    """Data keys of before the erasure, and of leads that have not begun anew: intake has made those for what
+    was on its way. Deleted ones are readable until the topic is compacted.
+    """
     place = f"{LEAD_KEYS} (data keys)"
-    until = max(erased.values(), default=0)
-    found = data_keys(broker, ids)
-    left = [one for one in found.values() if not one.deleted and one.at <= until]
-    if left or not erased:
-        there = left or [one for one in found.values() if not one.deleted]
-        return Finding(place, LEFTOVER if there else NOTHING, "", len(there))
+    left = []
+    for name, one in found.items():
+        lead = lead_of(name) or b""
+        if not one.deleted and (lead not in erased or one.at <= erased[lead] or lead in stubs):
+            left.append(one)
+    if left:
+        again = "run scorer erase again: it deletes them" if erased else ""
+        return Finding(place, LEFTOVER, again, len(left))
     since = sum(not one.deleted for one in found.values())
     said = f"{since} made since" if since else ""
     gone = [one.at for one in found.values() if one.deleted and one.readable]
@@ -274,26 +289,36 @@ def _keys(broker: Broker, topic: Topic, ids: Collection[bytes], erased: Mapping[
 # -- on disk ------------------------------------------------------------------------------------------
 
 
-def on_disk(folder: Path, ids: Collection[bytes], texts: Texts, bar: Bar) -> list[Finding]:
-    """The files of the data directory, byte by byte, and then the databases among them."""
+def on_disk(
+    folder: Path, ids: Collection[bytes], texts: Texts, bar: Bar, live: Collection[bytes] = ()
+) -> list[Finding]:
+    """The files of the data directory, byte by byte, and then the databases among them.
+
+    ``live``: names of data keys that are in force.
+    """
     if not folder.is_dir():
         return [Finding(str(folder), UNSEEN, "there is no such directory on this machine")]
     every = files(folder)
     with bar("files", len(every)) as moved:
         hits: list[Finding] = []
         for path in every:
-            if names := found_in(path, texts, lambda _: None):
-                hits.append(Finding(str(path), LEFTOVER, ", ".join(sorted(names)), 1))
+            try:
+                names = found_in(path, texts, lambda _: None)
+            except Unread as error:
+                hits.append(Finding(str(path), UNSEEN, str(error)))
+            else:
+                if names:
+                    hits.append(Finding(str(path), LEFTOVER, ", ".join(sorted(names)), 1))
             moved(1)
     findings = hits or [Finding(str(folder), NOTHING, f"{len(every)} files")]
     with bar("databases", None) as moved:
         for path in databases(folder):
-            findings.append(_in_database(path, ids, texts))
+            findings.append(_in_database(path, ids, texts, live))
             moved(1)
     return findings
 
 
-def _in_database(path: Path, ids: Collection[bytes], texts: Texts) -> Finding:
+def _in_database(path: Path, ids: Collection[bytes], texts: Texts, live: Collection[bytes]) -> Finding:
     place = f"{path} (records)"
     states: dict[bytes, bytes] = {}
     names: set[str] = set()
@@ -303,12 +328,14 @@ def _in_database(path: Path, ids: Collection[bytes], texts: Texts) -> Finding:
             if found := texts.found(entry.key, entry.value):
                 names |= found
                 records += 1
-            if entry.lead is not None and lead_of(entry.lead) in ids:
+            if entry.lead is not None and lead_of(entry.lead) in ids and entry.lead not in live:
                 keys += 1
             if entry.lead is not None and entry.lead in ids:
                 states[entry.lead] = entry.value[STAMP_BYTES:]
     except InUse:
         return Finding(place, UNSEEN, "in use by a worker: its files were searched, not what they compress")
+    except Unread as error:
+        return Finding(place, UNSEEN, str(error))
     if names:
         return Finding(place, LEFTOVER, ", ".join(sorted(names)), records)
     if keys:

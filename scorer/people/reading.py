@@ -34,7 +34,9 @@ def every(
     with bar(topic, sum(wanted.end - wanted.start for wanted in ranges.values())) as moved:
         done = 0
         for partition, wanted in ranges.items():
-            for message in broker.messages(topic, partition, wanted):
+            # Its beginning may have expired while others were read.
+            start = broker.ranges(topic)[partition].start
+            for message in broker.messages(topic, partition, wanted._replace(start=max(start, wanted.start))):
                 yield message
                 done += 1
                 if done % STEP == 0:

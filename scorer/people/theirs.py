@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from scorer.domain.outcomes import instant
+from scorer.domain.record import Member, decode_record
 from scorer.people.reading import every
 from scorer.wire.cloudevents import decode
 from scorer.wire.dead_letters import Rejected, origin
@@ -53,30 +56,50 @@ class Theirs:
         self._ids = ids
         self._texts = texts
 
-    def event(self, value: bytes | None) -> bool:
-        """Whether a door's record is about the person, or names them beside somebody else."""
+    def event(self, value: bytes | None) -> bool | None:
+        """Whether a door's record is about the person, or names them beside somebody else.
+
+        None: nobody can tell whose it is.
+        """
         if value is None:
-            return False
+            return None
         try:
             event = decode(value)
         except Rejected:
-            return False
+            return None
         try:
             lead = self._identity.lead_id(event)
         except Rejected:
             lead = b""
-        return any(one in self._ids for one in (lead, *self._identity.others(event, lead)))
+        if any(one in self._ids for one in (lead, *self._identity.others(event, lead))):
+            return True
+        return False if lead else None
 
     def record(self, topic: str, message: Message) -> bool:
         """Whether a record of a door or of the dead letters is the person's."""
-        if topic == DEAD_LETTERS:
-            try:
-                came_from = origin(message.headers() or ()).topic
-            except ValueError:
-                came_from = ""  # a note, or somebody else's
-            if came_from == LOG and message.key() in self._ids:
-                return True
-        return self.event(message.value()) or bool(self._texts.found(message.key(), message.value()))
+        told = self._of_log(message) if topic == DEAD_LETTERS else None
+        if told is None:
+            told = self.event(message.value())
+        if told is None:
+            # Whole texts only: joann@firm.com is not ann@firm.com, and would read Ann's answer.
+            told = bool(self._texts.whole(message.key(), message.value()))
+        return told
+
+    def _of_log(self, letter: Message) -> bool | None:
+        """Likewise of a dead letter of the lead log; None for another, and where nobody can tell."""
+        try:
+            came_from = origin(letter.headers() or ()).topic
+        except ValueError:
+            return None  # a note, or somebody else's
+        if came_from != LOG:
+            return None
+        if letter.key() in self._ids:
+            return True
+        try:
+            record = decode_record(letter.value() or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        return isinstance(record, Member) and record.lead in self._ids
 
 
 def raw_topics(topics: Iterable[Topic]) -> list[Topic]:

@@ -10,7 +10,7 @@ from scorer.people.reading import every, everything_of
 from scorer.wire.registry import IDENTITY, SCORE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from scorer.broker import Broker
     from scorer.people.reading import Bar
@@ -57,12 +57,17 @@ def links_of(broker: Broker, ids: Collection[bytes], bar: Bar) -> dict[bytes, Li
     return found
 
 
+def everybody(found: Mapping[bytes, Links]) -> set[bytes]:
+    """All that are named in these views: some have no view of their own yet, or no more."""
+    return {one for key, links in found.items() for one in (key, *links.others)}
+
+
 def persons(broker: Broker, ids: Collection[bytes], bar: Bar) -> dict[bytes, Links]:
     """The views of all that are one person with one of these, however far around; a pass for every step."""
     known = set(ids)
     while True:
         links = links_of(broker, known, bar)
-        more = {one for key, one_links in links.items() for one in (key, *one_links.others)}
+        more = everybody(links)
         if more <= known:
             return links
         known |= more

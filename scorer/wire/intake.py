@@ -106,7 +106,9 @@ class Intake:
                 id_,
                 source,
                 properties,
-                self._sealer.seal(lead, picked) if self._sealer is not None and picked else None,
+                self._sealer.seal(lead, picked, received, anew=kind in LINKING)
+                if self._sealer is not None and picked
+                else None,
                 account,
             )
         )

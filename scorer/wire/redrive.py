@@ -171,7 +171,8 @@ class Judge:
         except Rejected as rejected:
             raise Refused(f"would be refused again: {rejected}") from None
         except Exception as error:  # whatever our own code fails with
-            raise Refused(f"our code would fail on it again: {error!r}") from error
+            # Its name only: what it says may hold a value of the person's.
+            raise Refused(f"our code would fail on it again: {type(error).__name__}") from error
 
     def _is_forgotten(self, letter: Letter, now: int) -> bool:
         try:

@@ -35,6 +35,8 @@ KEY_BYTES: Final = 32
 KEY_ID_BYTES: Final = 8
 NONCE_BYTES: Final = 12
 SEPARATOR: Final = b"\x1f"
+SAID_FOR: Final = 3_600_000
+"""ms after which the same text of a lead is sealed again."""
 REMEMBERED: Final = 2**15
 """Leads whose last sealed texts are remembered."""
 
@@ -154,7 +156,7 @@ class Sealer:
         self._by_fold = {fold(field): field for field in fields}
         self._by_name: dict[str, str | None] = {}
         self._limit = remembered
-        self._last: OrderedDict[bytes, dict[str, int]] = OrderedDict()
+        self._last: OrderedDict[bytes, dict[str, tuple[int, int]]] = OrderedDict()
 
     def pick(self, data: Mapping[str, Any]) -> dict[str, str]:
         """Field -> text of what is to be kept: text at the top of ``data``, not empty and not too long."""
@@ -174,10 +176,16 @@ class Sealer:
         field = self._by_name[name] = self._by_fold.get(fold(name))
         return field
 
-    def seal(self, lead: bytes, picked: Mapping[str, str]) -> bytes | None:
-        """``Fact.sealed``: of what was picked, that which the lead did not say last; None: nothing."""
+    def seal(
+        self, lead: bytes, picked: Mapping[str, str], at: int = 0, *, anew: bool = False
+    ) -> bytes | None:
+        """``Fact.sealed``: of what was picked, that which the lead did not say last; None: nothing.
+
+        ``at``: when it was received, ms. What was said long before that, by another worker's or another id's
+        account perhaps overtaken since, is said again; and all of it where ``anew``.
+        """
         # Hashes, so that nobody's address waits here for as long as the process lives.
-        said = {field: hash(text) for field, text in picked.items()}
+        said = {field: (hash(text), at) for field, text in picked.items()}
         known = self._last.get(lead)
         if known is None:
             fresh = dict(picked)
@@ -186,13 +194,22 @@ class Sealer:
             self._last[lead] = said
         else:
             self._last.move_to_end(lead)
-            fresh = {field: text for field, text in picked.items() if known.get(field) != said[field]}
+            fresh = {
+                field: text
+                for field, text in picked.items()
+                if anew or not _still_said(known.get(field), said[field])
+            }
             if not fresh:
                 return None
-            known.update(said)
+            known.update({field: said[field] for field in fresh})
         key = self._keys.key_of(lead)
         return encode_sealed({field: seal(key, field, text) for field, text in fresh.items()})
 
     def forget(self, lead: bytes) -> None:
         """What was sealed of the lead is gone, or never reached the log: it is sealed again."""
         self._last.pop(lead, None)
+
+
+def _still_said(before: tuple[int, int] | None, now: tuple[int, int]) -> bool:
+    """(hash of a text, when): whether it was said, and not long ago."""
+    return before is not None and before[0] == now[0] and now[1] - before[1] < SAID_FOR

@@ -119,7 +119,7 @@ class KeyTable:
         self._meta = _Meta(b"", {}, 0.0, unpurged=False)
         self._told = 0.0
         self._deleted = 0
-        self._purging: asyncio.Future[None] | None = None
+        self._purging: asyncio.Task[None] | None = None
         self._users = 0
         self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -158,7 +158,7 @@ class KeyTable:
             with suppress(asyncio.CancelledError):
                 await self._task
         if self._purging is not None:
-            await self._purging  # a thread, which can't be stopped
+            await self._purging  # a thread's work, which can't be stopped
         await self._source.stop()
         self._disk.close()
         self._disk = None
@@ -279,7 +279,8 @@ class KeyTable:
         try:
             while True:
                 await self.caught_up()
-                await self._purge()
+                if self._purging is None or self._purging.done():
+                    self._purging = asyncio.create_task(self._purge())  # minutes, where there are many keys
                 await asyncio.sleep(LOOK_EVERY)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
             self._on_error(error)
@@ -290,8 +291,11 @@ class KeyTable:
             return
         self._purged, deleted = self._clock(), self._deleted
         disk = self._opened()
-        self._purging = asyncio.ensure_future(self._offload(disk.purge))
-        await asyncio.shield(self._purging)
+        try:
+            await self._offload(disk.purge)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
+            self._on_error(error)
+            return
         if self._deleted == deleted:
             self._meta.unpurged = False
             self._write_meta(disk)

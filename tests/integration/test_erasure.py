@@ -255,6 +255,9 @@ def test_of_an_unknown_person_nothing_is_left_either(
         receipt = scorer("erase", *OPTIONS, "--yes", "--request", "r-1").receipt
         assert [one["lead"].encode() for one in receipt["leads"]] == [lead("email", ANNA["email"])]
         assert receipt["still_held"] == []
+        other = scorer("erase", "--email", "somebody@example.com", "--yes", "--request", "r-1")
+        assert other.code != 0
+        assert "--request r-1 is the name of somebody else's request" in other.err
         worker.stop()
     proof = proved(scorer("erase", *OPTIONS, "--prove", "--json"))
     assert {one["state"] for one in proof["places"]} <= {"nothing", "not looked at"}

@@ -175,7 +175,7 @@ def outcome(number: int, sealed: dict[str, Sealed] | None = None, topic: str = Q
 
 
 def sealed(key: LeadKey, **texts: str) -> dict[str, Sealed]:
-    return {field: (1, b"another", seal(key, field, text)) for field, text in texts.items()}
+    return {field: (1, seal(key, field, text)) for field, text in texts.items()}
 
 
 async def test_outcomes_carry_the_fields_asked_for(table: Table) -> None:

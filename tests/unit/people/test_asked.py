@@ -64,7 +64,7 @@ def test_the_receipt_says_what_was_done_and_names_nobody() -> None:
     told = Told(lead, 3, 17, 4, "r-1", blocked=False, at=DAY)
     outcome = Outcome("r-1", False, DAY, DAY + 5, DAY + 60_000, 2, {lead: told}, 2, came_back=False)
     held = [Held("activity.page.v1", 1, 7, DAY, 8 * DAY), Held("dead.letters.v1", 0, 1, DAY, None)]
-    written = receipt(outcome, held)
+    written = receipt(outcome) | {"still_held": [one.shown() for one in held]}
     assert json.loads(json.dumps(written)) == {
         "request": "r-1",
         "asked_at": "1970-01-02T00:00:00.000Z",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import pytest
 
 from scorer.domain.lead import encode_lead, new_lead
 from scorer.domain.links import Links
-from scorer.people.disk import InUse, databases, entries, found_in
+from scorer.people.disk import InUse, Unread, databases, entries, files, found_in
 from scorer.people.proving import LEFTOVER, NOTHING, UNSEEN, Finding, is_stub, on_disk
 from scorer.people.texts import Texts
 from scorer.wire.sealing import key_name
@@ -66,6 +67,51 @@ def test_a_text_across_two_chunks_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert found_in(path, TEXTS, lambda _: None) == {"email 1"}
     assert found_in(tmp_path / "gone", TEXTS, lambda _: None) == set()
     assert looked(tmp_path)["/some.log"].state == LEFTOVER
+
+
+@pytest.mark.parametrize("chunk", range(1, 25))
+def test_a_number_is_whole_wherever_a_chunk_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr("scorer.people.disk._CHUNK", chunk)
+    path = tmp_path / "some.log"
+    texts = Texts([("user-id 1", "4711")])
+    for content, wanted in (
+        (b"x" * 20 + b"47112" + b"x" * 20 + b"14711" + b"y" * 20 + b"747112", set()),
+        (b"x" * 20 + b"4711" + b"x" * 20, {"user-id 1"}),
+        (b"x" * 20 + b"4711", {"user-id 1"}),
+        (b"x" * 20 + b"%204711" + b"x" * 9, {"user-id 1"}),
+    ):
+        path.write_bytes(content)
+        assert found_in(path, texts, lambda _: None) == wanted, content
+
+
+def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
+    with pytest.raises(Unread, match="Is a directory"):  # as root everything else can be read
+        found_in(tmp_path, TEXTS, lambda _: None)
+
+
+def test_a_folder_that_cannot_be_listed_is_among_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").write_bytes(b"x")
+    (tmp_path / "closed").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    real = os.scandir
+
+    def scandir(folder: str) -> object:
+        if str(folder).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return real(folder)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    assert files(tmp_path) == [tmp_path / "closed", tmp_path / "one"]
+
+
+def test_a_database_that_cannot_be_opened_is_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "CURRENT").write_bytes(b"nonsense")
+    with pytest.raises(Unread, match="RocksDB"):
+        list(entries(tmp_path))
 
 
 def test_what_is_compressed_is_found(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from scorer.cli.proof_shown import as_dict, table
+from scorer.people.data_keys import DataKey
 from scorer.people.kept import FOR_EVER, Topic
-from scorer.people.proving import LEFTOVER, NOTHING, UNSEEN, UNTIL, Finding, Proof, _Hits, _judged
+from scorer.people.proving import LEFTOVER, NOTHING, UNSEEN, UNTIL, Finding, Proof, _Hits, _judged, _keys
+from scorer.wire.sealing import key_name
 
 DAY = 86_400_000
 AT = 100 * DAY
@@ -32,7 +34,7 @@ def hits(*records: tuple[set[str], bytes | None, int]) -> _Hits:
         (DOOR._replace(retention=FOR_EVER), hits((HIT, b"k", AT)), LEFTOVER, None),
         (LOG, hits((HIT, b"k", AT)), LEFTOVER, None),
         (STATES, hits((HIT, b"k", AT)), LEFTOVER, None),
-        (STATES, hits((HIT, b"k", AT), (CLEAN, b"k", AT + 9)), UNTIL, AT + 3 * DAY),
+        (STATES, hits((HIT, b"k", AT), (CLEAN, b"k", AT + 9)), UNTIL, AT + 9 + 3 * DAY),
         (STATES, hits((HIT, b"k", AT), (CLEAN, b"k", AT + 9), (HIT, b"l", AT)), LEFTOVER, None),
         (STATES, hits((HIT, b"k", AT), (CLEAN, b"k", AT), (HIT, b"k", AT)), LEFTOVER, None),
         (STATES._replace(lag=FOR_EVER), hits((HIT, b"k", AT), (CLEAN, b"k", AT)), LEFTOVER, None),
@@ -73,3 +75,23 @@ def test_a_table_has_a_line_per_place_and_the_sum() -> None:
         "records": 3,
         "gone_by": "1970-04-11T00:00:00.000Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("keys", "stubs", "state"),
+    [
+        ([], "xy", NOTHING),
+        ([("x", 900, False)], "", LEFTOVER),  # of before
+        ([("x", 1_500, False)], "y", NOTHING),  # of the life begun since, though y was forgotten later
+        ([("x", 1_500, False)], "xy", LEFTOVER),  # of what was on its way
+        ([("z", 1_500, False)], "", LEFTOVER),  # of somebody who was never forgotten
+        ([("x", 900, True)], "xy", UNTIL),
+    ],
+)
+def test_data_keys_are_judged_lead_by_lead(keys: list[tuple[str, int, bool]], stubs: str, state: str) -> None:
+    found = {
+        key_name(lead.encode(), b"12345678"): DataKey(0, place, at, deleted=deleted, readable=True)
+        for place, (lead, at, deleted) in enumerate(keys)
+    }
+    forgotten = {b"x": 1_000, b"y": 2_000}
+    assert _keys(STATES, found, forgotten, {one.encode() for one in stubs}).state == state

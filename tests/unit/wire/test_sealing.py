@@ -220,3 +220,13 @@ def test_only_so_many_leads_are_remembered() -> None:
 def test_without_the_setting_nothing_is_sealed() -> None:
     intake = Intake(WHO, REGISTRY.max_log_bytes, REGISTRY)
     assert sealed_of(intake, one({"email": ANNA, "name": "Anna"})) is None
+
+
+def test_what_was_said_an_hour_ago_is_said_again() -> None:
+    sealer = Sealer(["name"], Made(), lambda *_: True)
+    hour = 3_600_000
+    assert sealer.seal(b"lead-1", {"name": "Anna"}, 0) is not None
+    assert sealer.seal(b"lead-1", {"name": "Anna"}, hour - 1) is None
+    assert sealer.seal(b"lead-1", {"name": "Anna"}, hour - 1, anew=True) is not None
+    assert sealer.seal(b"lead-1", {"name": "Anna"}, 2 * hour - 2) is None
+    assert sealer.seal(b"lead-1", {"name": "Anna"}, 2 * hour - 1) is not None
