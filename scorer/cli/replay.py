@@ -163,8 +163,8 @@ _COUNTED = {
     "lead.stage.v1": "moved to another stage",
     "lead.merged.v1": "became part of another",
     "lead.erased.v1": "was forgotten",
-    "account.qualified.v1": "qualified, an account",
-    "account.disqualified.v1": "no longer qualified, an account",
+    "account.qualified.v1": "accounts qualified",
+    "account.disqualified.v1": "accounts no longer qualified",
 }
 
 
