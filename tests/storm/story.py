@@ -62,7 +62,7 @@ def identifiers(number: int, most: int) -> list[Identifier]:
     own = [("anonymous_id", f"visit-{number}-{visit}") for visit in range(3)]
     company = number % COMPANIES
     own += [("email", f"{number}@company-{company}.example"), ("email", f"{number}@gmail.com")]
-    own.append(("user_id", str(number)))
+    own.append(("user_id", f"user-{number}"))
     return rng.sample(own, count)
 
 
