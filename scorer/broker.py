@@ -69,6 +69,11 @@ class Broker:
             count = reader.partitions(self.name(topic))
             return {number: reader.range(self.name(topic), number) for number in range(count)}
 
+    def range(self, topic: str, partition: int) -> Range:
+        """Of one partition, which must exist."""
+        with _Reader(self.bootstrap) as reader:
+            return reader.range(self.name(topic), partition)
+
     def read(self, topic: str, partition: int, wanted: Range, *, headers: bool = False) -> Iterator[Stored]:
         """The records of a range in order; fewer where compaction or transactions left holes."""
         for message in self.messages(topic, partition, wanted):
@@ -134,6 +139,9 @@ class _Reader:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._consumer.close()
 
     def partitions(self, topic: str) -> int:
@@ -165,15 +173,11 @@ class _Reader:
     def follow(self, topic: str, starts: Mapping[int, int]) -> None:
         self._consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])
 
-    def some(self, where: str) -> list[Message]:
-        """At least one message of those followed, ends of partitions among them."""
-        return self._some(where)
-
     def read(self, topic: str, partition: int, wanted: Range) -> Iterator[Message]:
         self._consumer.assign([TopicPartition(topic, partition, wanted.start)])
         where = f"{topic} partition {partition}"
         while True:
-            for message in self._some(where):
+            for message in self.some(where):
                 error = message.error()
                 offset = message.offset()
                 if error is not None:
@@ -188,8 +192,11 @@ class _Reader:
                 if offset == wanted.end - 1:
                     return
 
-    def _some(self, where: str) -> list[Message]:
-        """At least one message; ``consume`` itself waits until it has as many as it is asked for."""
+    def some(self, where: str) -> list[Message]:
+        """At least one message, ends of partitions among them.
+
+        ``consume`` itself waits until it has as many as it is asked for.
+        """
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             messages: list[Message] = self._consumer.consume(self._batch, timeout=0.1)
@@ -208,16 +215,8 @@ class Tail:
         """Partition -> the next offset."""
         self._reader.follow(self._name, starts)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._reader.__exit__(exc_type, exc, traceback)
+    def close(self) -> None:
+        self._reader.close()
 
     def read(self) -> Iterator[Message]:
         """Everything up to where the partitions end now, and perhaps a little more."""

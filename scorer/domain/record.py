@@ -219,13 +219,18 @@ def ids_in(record: Linking) -> list[bytes]:
 
 
 def is_linking(value: bytes | None) -> bool:
-    """Whether an encoded record is one of ``Linking``: an array of less than 16, its tag one byte."""
-    return value is not None and len(value) > 1 and 0x90 <= value[0] <= 0x9F and 6 <= value[1] <= 10  # noqa: PLR2004
+    """Whether an encoded record is one of ``Linking``."""
+    return 6 <= _tag(value) <= 10  # noqa: PLR2004
 
 
 def is_member(value: bytes | None) -> bool:
     """Whether an encoded record is a ``Member``."""
-    return value is not None and len(value) > 1 and 0x90 <= value[0] <= 0x9F and value[1] == 11  # noqa: PLR2004
+    return _tag(value) == 11  # noqa: PLR2004
+
+
+def _tag(value: bytes | None) -> int:
+    """Of an encoded record: an array of less than 16 that begins with one byte; -1: it is none."""
+    return value[1] if value is not None and len(value) > 1 and 0x90 <= value[0] <= 0x9F else -1  # noqa: PLR2004
 
 
 decode_record = msgspec.msgpack.Decoder(Record).decode

@@ -26,7 +26,7 @@ from scorer.domain.record import (
     decode_record,
     ids_in,
 )
-from scorer.people.data_keys import data_keys, keys_of
+from scorer.people.data_keys import data_keys, in_clear
 from scorer.people.kept import topics
 from scorer.people.proving import forgotten_with, newest_states
 from scorer.people.reading import every, everything_of
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from scorer.domain.lead import Lead
     from scorer.people.asked import Asked
+    from scorer.people.data_keys import DataKey
     from scorer.people.kept import Topic
     from scorer.people.reading import Bar
     from scorer.settings import Settings
@@ -64,8 +65,8 @@ def everything(settings: Settings, identity: Identity, asked: Asked, bar: Bar) -
     ids = {*named, *everybody(links)}
     states = {one: decode_lead(value[STAMP_BYTES:]) for one, value in newest_states(broker, ids, bar).items()}
     theirs = Theirs(identity, ids, Texts(texts_of(asked)))
-    keys = keys_of(broker, ids, settings.lead_secret) if LEAD_KEYS in there else {}
-    opened = partial(_opened, keys)
+    keys = data_keys(broker, ids) if LEAD_KEYS in there else {}
+    opened = partial(_opened, in_clear(keys, settings.lead_secret))
     with_them = forgotten_with(broker, named)[0] - ids
     return {
         "leads": [{"lead": one.decode(), "asked_for": one in named} for one in sorted(ids)],
@@ -77,7 +78,7 @@ def everything(settings: Settings, identity: Identity, asked: Asked, bar: Bar) -
         },
         "scores": {one.decode(): view["data"] for one, view in sorted(scored(broker, ids, bar).items())},
         "states": {one.decode(): _state(one, lead, opened) for one, lead in sorted(states.items())},
-        "data_keys": _keys(broker, ids) if LEAD_KEYS in there else [],
+        "data_keys": _keys(keys.values()),
         "log": list(_log(broker, there[LOG], ids, opened, bar)),
         "outcomes": list(_outcomes(broker, there, ids, bar)),
         "received": [
@@ -129,10 +130,10 @@ def _opened(keys: Mapping[tuple[bytes, bytes], bytes], fields: Mapping[str, byte
     return [{"field": name, "value": unseal(sealed, name, find)} for name, sealed in sorted(fields.items())]
 
 
-def _keys(broker: Broker, ids: Collection[bytes]) -> list[Document]:
+def _keys(keys: Iterable[DataKey]) -> list[Document]:
     return [
         {"topic": LEAD_KEYS, "partition": one.partition, "offset": one.offset, "made_at": instant(one.at)}
-        for one in data_keys(broker, ids).values()
+        for one in keys
         if not one.deleted
     ]
 

@@ -9,7 +9,7 @@ from scorer.wire.registry import LEAD_KEYS
 from scorer.wire.sealing import Wrap, parse_key_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from scorer.broker import Broker
 
@@ -24,6 +24,8 @@ class DataKey(NamedTuple):
     deleted: bool
     readable: bool
     """The topic still holds the key itself: it is in force, or its deletion waits for compaction."""
+    wrapped: bytes | None = None
+    """The record's value."""
 
 
 def lead_of(record_key: bytes) -> bytes | None:
@@ -32,22 +34,16 @@ def lead_of(record_key: bytes) -> bytes | None:
     return found[0] if found else None
 
 
-def keys_of(broker: Broker, ids: Collection[bytes], secret: str) -> dict[tuple[bytes, bytes], bytes]:
-    """(lead id, key id) -> key, of those that are in force."""
+def in_clear(found: Mapping[bytes, DataKey], secret: str) -> dict[tuple[bytes, bytes], bytes]:
+    """(lead id, key id) -> key, of those that are in force and were made under this secret."""
     wrap = Wrap(secret)
-    ranges = broker.ranges(LEAD_KEYS)
-    found: dict[tuple[bytes, bytes], bytes] = {}
-    for number in {partition_of(one, len(ranges)) for one in ids}:
-        for message in broker.messages(LEAD_KEYS, number, ranges[number]):
-            name = parse_key_name(message.key() or b"")
-            if name is None or name[0] not in ids:
-                continue
-            value = message.value()
-            key = None if value is None else wrap.open(message.key(), value)
-            found.pop(name, None)
-            if key is not None:
-                found[name] = key
-    return found
+    keys: dict[tuple[bytes, bytes], bytes] = {}
+    for record_key, one in found.items():
+        name = parse_key_name(record_key)
+        key = None if one.wrapped is None else wrap.open(record_key, one.wrapped)
+        if name is not None and key is not None:
+            keys[name] = key
+    return keys
 
 
 def data_keys(broker: Broker, ids: Collection[bytes]) -> dict[bytes, DataKey]:
@@ -58,10 +54,10 @@ def data_keys(broker: Broker, ids: Collection[bytes]) -> dict[bytes, DataKey]:
         for message in broker.messages(LEAD_KEYS, number, ranges[number]):
             key = message.key()
             if key is not None and lead_of(key) in ids:
-                deleted = message.value() is None
+                value, at = message.value(), message.timestamp()[1]
+                deleted = value is None
                 readable = not deleted or (key in found and found[key].readable)
-                at = message.timestamp()[1]
-                found[key] = DataKey(number, message.offset(), at, deleted=deleted, readable=readable)
+                found[key] = DataKey(number, message.offset(), at, deleted, readable, value)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scorer.domain.outcomes import instant
@@ -103,7 +104,7 @@ class Erasure:
         self._ids |= everybody(persons(self._broker, ids, self._bar))
         at = 0
         for number in range(1, ROUNDS + 1):
-            with LogProgress(self._broker, self._group, self._ids, self._request) as progress:
+            with closing(LogProgress(self._broker, self._group, self._ids, self._request)) as progress:
                 # Later than where the log is read from: what is said of a door's progress is said but once.
                 at = max(broker_time(self._broker), at + 1)
                 self._began = self._began or at
@@ -118,7 +119,7 @@ class Erasure:
             told = self._told(at)  # whoever was told last meanwhile has lost its view, too
             if len(told) > known:
                 self._delete_keys()
-            linked = {one for key, links in found.items() if links.others for one in (key, *links.others)}
+            linked = everybody({key: links for key, links in found.items() if links.others})
             if linked <= self._ids and (not linked or named_since):
                 finished = broker_time(self._broker)
                 return Outcome(

@@ -17,9 +17,6 @@ from scorer.wire.doors import load_entry
 from scorer.wire.registry import LOG
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from confluent_kafka import Message
 
     from scorer.broker import Broker
@@ -60,16 +57,8 @@ class LogProgress:
         self.newest_bind = 0
         """When what was last heard of their being one with another was received, ms."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._tail.__exit__(exc_type, exc, traceback)
+    def close(self) -> None:
+        self._tail.close()
 
     def read_on(self) -> dict[int, int]:
         """Read what has come; returns partition -> where that ends."""

@@ -35,7 +35,7 @@ def every(
         done = 0
         for partition, wanted in ranges.items():
             # Its beginning may have expired while others were read.
-            start = broker.ranges(topic)[partition].start
+            start = broker.range(topic, partition).start
             for message in broker.messages(topic, partition, wanted._replace(start=max(start, wanted.start))):
                 yield message
                 done += 1

@@ -16,7 +16,7 @@ import msgspec
 
 from scorer.domain.record import NO_DOOR, Clock, Doors, Fact, Linking, Rules, decode_record, encode_record
 from scorer.wire.dead_letters import Origin, Place, Reason, Redriven, Rejected
-from scorer.wire.intake import Intake
+from scorer.wire.intake import Accepted, Intake
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LOG, Registry
 
@@ -158,29 +158,25 @@ class Judge:
         size = len(letter.key or b"") + len(letter.value or b"")
         if size > taken:
             raise Refused(f"{size:,} bytes, and without compression the door takes {taken:,}")
-        if not self._force:
-            self._try_intake(letter, now)
-        if self._is_forgotten(letter, now):
+        died = letter.died if letter.origin.at is None else letter.origin.at
+        if any(died <= self._forgotten.get(lead, -1) for lead, _ in self._try_intake(letter, now)):
             raise Refused("the person has been forgotten since")
         # Records that died in one order arrive in it.
         return Again(topic, letter.origin.partition % self._partitions(topic), letter.key, letter.value)
 
-    def _try_intake(self, letter: Letter, now: int) -> None:
+    def _try_intake(self, letter: Letter, now: int) -> tuple[Accepted, ...]:
+        """What intake would make of it; nothing where it would refuse it again and that is no matter."""
         try:
-            self._intake(letter.origin.topic, letter.value, now)
+            return self._intake(letter.origin.topic, letter.value, now)
         except Rejected as rejected:
+            if self._force:
+                return ()
             raise Refused(f"would be refused again: {rejected}") from None
         except Exception as error:  # whatever our own code fails with
+            if self._force:
+                return ()
             # Its name only: what it says may hold a value of the person's.
             raise Refused(f"our code would fail on it again: {type(error).__name__}") from error
-
-    def _is_forgotten(self, letter: Letter, now: int) -> bool:
-        try:
-            accepted = self._intake(letter.origin.topic, letter.value, now)
-        except Exception:  # noqa: BLE001 - whose it is nobody can tell: intake will not either
-            return False
-        died = letter.died if letter.origin.at is None else letter.origin.at
-        return any(died <= self._forgotten.get(lead, -1) for lead, _ in accepted)
 
     def _fact(self, letter: Letter) -> Again:
         try:

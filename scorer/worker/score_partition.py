@@ -233,11 +233,7 @@ class ScorePartition:
             (queued, due, key)
             for queued, due, key in changes
             # Else overtaken already.
-            if not queued
-            or (
-                ((lead := dirty.get(key)) is None or lead.wake == due)
-                and ((account := accounts.get(key)) is None or account.wake == due)
-            )
+            if not queued or (owner := dirty.get(key) or accounts.get(key)) is None or owner.wake == due
         ]
         linked, machine.linked = machine.linked, set()
         state, rules = machine.state, machine.rules

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -146,6 +147,14 @@ def leads_in(broker: Broker) -> dict[bytes, bytes]:
     return leads
 
 
+def newest(broker: Broker, topic: str) -> dict[str, Any]:
+    """Key -> the decoded value that a compacted topic ends with; not those that are removed."""
+    found = {
+        record.key or b"": record.value for records in read(broker, topic).values() for record in records
+    }
+    return {key.decode(): msgspec.json.decode(value) for key, value in found.items() if value}
+
+
 def outcomes_in(broker: Broker) -> list[Outcome]:
     return [
         Outcome(topic, record.key or b"", record.value or b"")
@@ -184,6 +193,5 @@ def check_equal(broker: Broker) -> None:
         for key, value in leads.items()
         if key[:1] != ACCOUNT and (lead := decode_lead(value)).since
     }
-    newest = {r.key: r.value for rs in read(broker, SCORE).values() for r in rs}
-    views = {key: msgspec.json.decode(value) for key, value in newest.items() if value}
-    assert {key: view["data"]["log_offset"] for key, view in views.items() if key} == fences
+    views = newest(broker, SCORE)
+    assert {key.encode(): view["data"]["log_offset"] for key, view in views.items()} == fences

@@ -16,7 +16,7 @@ from scorer.wire.registry import ACCOUNT_DISQUALIFIED, ACCOUNT_QUALIFIED, ACCOUN
 from tests.bench.road import WorkerProcess
 from tests.bench.workload import APP, EMAIL, PAGE, PROFILE
 from tests.integration.road_running import prepare_road, until
-from tests.integration.score_running import check_equal, read
+from tests.integration.score_running import check_equal, newest, read
 from tests.support.intake import Publisher, event
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ async def test_a_company_is_worth_a_call_when_its_people_are(settings: Settings,
         await until(lambda: len(told(broker, ACCOUNT_DISQUALIFIED)) == len(left), "they are dropped", worker)
         worker.stop()
     check_equal(broker)
-    for view in views(broker).values():
+    for view in newest(broker, ACCOUNT_SCORE).values():
         assert fsum(one["points"] for one in view["data"]["top"]) == view["data"]["score"]
     check_replay(settings, broker, tmp_path)
 
@@ -115,17 +115,11 @@ def send(publisher: Publisher, records: list[tuple[str, str, dict[str, Any]]]) -
     publisher.flush()
 
 
-def views(broker: Broker) -> dict[str, Any]:
-    newest = {
-        (record.key or b"").decode(): record.value
-        for records in read(broker, ACCOUNT_SCORE).values()
-        for record in records
-    }
-    return {key: msgspec.json.decode(value) for key, value in newest.items() if value}
-
-
 def scores(broker: Broker) -> dict[str, tuple[float, int]]:
-    return {key: (view["data"]["score"], view["data"]["people"]) for key, view in views(broker).items()}
+    return {
+        key: (view["data"]["score"], view["data"]["people"])
+        for key, view in newest(broker, ACCOUNT_SCORE).items()
+    }
 
 
 def told(broker: Broker, topic: str) -> dict[str, int]:

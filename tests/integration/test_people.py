@@ -17,7 +17,7 @@ from scorer.wire.registry import IDENTITY, MERGED, SCORE
 from tests.bench.road import WorkerProcess
 from tests.bench.workload import APP, BOOKING, EMAIL, PAGE, PROFILE
 from tests.integration.road_running import prepare_road, until
-from tests.integration.score_running import check_equal, read
+from tests.integration.score_running import check_equal, newest, read
 from tests.support.intake import Publisher, event
 
 if TYPE_CHECKING:
@@ -101,12 +101,7 @@ def lead(kind: str, number: int) -> str:
 
 def scores(broker: Broker) -> dict[str, float]:
     """Those that the view has now."""
-    newest = {
-        (record.key or b"").decode(): record.value
-        for records in read(broker, SCORE).values()
-        for record in records
-    }
-    return {key: msgspec.json.decode(value)["data"]["total"] for key, value in newest.items() if value}
+    return {key: view["data"]["total"] for key, view in newest(broker, SCORE).items()}
 
 
 def values(broker: Broker, topic: str) -> list[bytes]:

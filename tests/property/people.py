@@ -265,10 +265,14 @@ class Log:
             if not any(worked):
                 return
 
+    def held(self, key: bytes) -> Lead | None:
+        """What is kept under an id, a signpost too."""
+        return self.lives[partition_of(key, self.count)].partition.get(key)
+
     def lead(self, key: bytes) -> tuple[bytes, Lead | None]:
         """What an id has come to: (the id of the lead, the lead)."""
         while True:
-            lead = self.lives[partition_of(key, self.count)].partition.get(key)
+            lead = self.held(key)
             if lead is None or lead.links is None or not lead.links.moved:
                 return key, lead
             key = lead.links.moved

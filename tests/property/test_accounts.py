@@ -355,16 +355,8 @@ def test_with_new_rules_everybody_states_what_it_counts(seed: int, monkeypatch: 
     log = tell(rng, draw(rng, 5, 60))
     assert not known(log)
     for version, way in ((2, WAYS[0]), (3, WAYS[1])):
-        model = encode_model(msgspec.structs.replace(people.MODEL, accounts=way))
-        for number in range(log.count):
-            log.append(number, None, encode_record(Rules(version, fingerprint(model), model)))
-        log.settle()
-        for life in log.lives:  # as idle leads are swept
-            for key in {*life.leads, *life.partition.leads, *life.accounts, *life.partition.accounts}:
-                life.partition.touch(key)
-        for life in log.lives:
-            log.send(life)
-        log.settle()
+        change_rules(log, version, msgspec.structs.replace(people.MODEL, accounts=way))
+        sweep(log)
         log.tick(BEGAN + LASTS + DAY + version * 2 * SETTLING)
         log.settle()
         for key, lead in leads(log):

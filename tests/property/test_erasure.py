@@ -34,10 +34,6 @@ def take_in(log: Log, said: Iterable[tuple[int, Said]], *, crashes: bool) -> Non
             log.stumble()
 
 
-def held(log: Log, key: bytes) -> Lead | None:
-    return log.lives[partition_of(key, log.count)].partition.get(key)
-
-
 def is_erased(lead: Lead | None) -> bool:
     return lead is not None and lead.links is not None and lead.links.erased > 0
 
@@ -67,12 +63,12 @@ def test_what_was_is_gone_and_what_comes_later_begins_anew(seed: int) -> None:
         return
     key = rng.choice(sorted(known))
     gone = linked_with(log, key)
-    before = {one: lead.seq for one in gone if (lead := held(log, one)) is not None}
+    before = {one: lead.seq for one in gone if (lead := log.held(one)) is not None}
     erase(log, key, HALF)
     log.stumble()
     log.settle()
     for one in gone:
-        lead = held(log, one)
+        lead = log.held(one)
         assert lead is not None
         assert (lead.since, lead.attributes, lead.masses, lead.seen, lead.sealed) == (0, {}, {}, b"", None)
         assert lead.links is not None
@@ -93,7 +89,7 @@ def test_what_was_is_gone_and_what_comes_later_begins_anew(seed: int) -> None:
     right = truth([one for _, one in later])
     rules = right.lives[0].partition.rules
     for one in gone:
-        lead, wanted = held(log, one), right.lead(f"person-{hash(one)}".encode())[1]
+        lead, wanted = log.held(one), right.lead(f"person-{hash(one)}".encode())[1]
         assert lead is not None
         assert bool(lead.since) == (wanted is not None)
         if wanted is not None:
@@ -118,14 +114,14 @@ def test_asked_for_while_they_become_one_it_ends_with_nothing(seed: int) -> None
         if rng.random() < 0.5:
             log.stumble()
         log.settle()
-        asked |= {one for one in ids if is_erased(held(log, one))}  # as it has been told
+        asked |= {one for one in ids if is_erased(log.held(one))}  # as it has been told
         found = {other for one in asked for other in linked_with(log, one)}
         if not any(linked_with(log, one) - {one} for one in found):
             break  # whoever asks looks again until nobody else is found
         asked, at = asked | found, at + 1
     named = {one for story in said for one in story.others} | {one.lead for one in said if one.others}
     for one in ids if len(named) == len(ids) else {key}:
-        lead = held(log, one)
+        lead = log.held(one)
         assert lead is None or not lead.since, one
         assert lead is None or lead.links is None or not (lead.links.moved or lead.links.members)
 
@@ -142,7 +138,7 @@ def test_blocked_they_do_not_come_back() -> None:
     take_in(log, enumerate(said, 1_000), crashes=False)
     log.settle()
     for one in gone:
-        lead = held(log, one)
+        lead = log.held(one)
         assert lead is not None
         assert lead.since == 0
         assert lead.links is not None

@@ -8,7 +8,7 @@ import msgspec
 
 from scorer.wire.registry import ERASED
 from tests.property.people import Log, draw
-from tests.property.test_erasure import HALF, erase, held, take_in
+from tests.property.test_erasure import HALF, erase, take_in
 
 
 def test_a_block_is_told_for_as_long_as_it_holds() -> None:
@@ -21,7 +21,7 @@ def test_a_block_is_told_for_as_long_as_it_holds() -> None:
     log.settle()
     erase(log, key, HALF + 1)
     log.settle()
-    lead = held(log, key)
+    lead = log.held(key)
     assert lead is not None
     assert lead.links is not None
     assert lead.links.blocked

@@ -40,13 +40,13 @@ class Story(Log):
         while any(self.work(number, 100) for number in numbers):
             pass
 
-    def held(self, lead: bytes) -> Lead:
-        found = self.lives[partition_of(lead, self.count)].partition.get(lead)
+    def known(self, lead: bytes) -> Lead:
+        found = self.held(lead)
         assert found is not None
         return found
 
     def links(self, lead: bytes) -> Links:
-        links = self.held(lead).links
+        links = self.known(lead).links
         assert links is not None
         return links
 
@@ -71,7 +71,7 @@ def test_what_is_on_its_way_to_somebody_who_has_moved_on_does_not_come_back() ->
     story.erased(user, BEGAN + 10)
     story.read(1, 2)
     story.settle()  # and now sends all that it was
-    assert [story.held(one).since for one in (visit, mail, user)] == [0, 0, 0]
+    assert [story.known(one).since for one in (visit, mail, user)] == [0, 0, 0]
 
 
 def test_an_old_request_does_not_reach_who_has_the_device_now() -> None:
@@ -94,8 +94,8 @@ def test_an_old_request_does_not_reach_who_has_the_device_now() -> None:
     story.settle()
     story.erased(device, BEGAN + 10)  # and once more from the dead letters
     story.settle()
-    assert story.held(second).since
-    assert not story.held(first).since
+    assert story.known(second).since
+    assert not story.known(first).since
 
 
 def test_who_was_let_in_between_two_erasures_is_no_member() -> None:
@@ -118,7 +118,7 @@ def test_who_was_let_in_between_two_erasures_is_no_member() -> None:
     story.settle()
     story.erased(first, BEGAN + 11 * DAY)
     story.settle()
-    assert story.held(second).since
+    assert story.known(second).since
 
 
 def test_nobody_remembers_a_refusal_by_somebody_who_is_forgotten() -> None:
@@ -132,7 +132,7 @@ def test_nobody_remembers_a_refusal_by_somebody_who_is_forgotten() -> None:
     story.erased(mail, BEGAN + 10)
     story.settle()
     assert [story.links(one).refused for one in (visit, mail)] == [{}, {}]
-    assert not story.held(visit).since
+    assert not story.known(visit).since
 
 
 def test_what_is_heard_a_hundred_times_waits_once() -> None:
