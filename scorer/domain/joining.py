@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from scorer.domain.encoded import encode_number, sent_on
 from scorer.domain.engine import ATTRIBUTES, adopt, evaluate, fire
 from scorer.domain.lead import Lead, Reported, decode_lead, encode_lead, new_lead
 from scorer.domain.links import Links, Send, answered, decide, erase, hear
@@ -58,25 +59,13 @@ class Joining(Population):
         self.linked: set[bytes] = set()
         """Leads of which something new is known who they are."""
         self._hop: Final = HOPS + (state.generation << 16) + number
+        self._hop_encoded: Final = encode_number(self._hop)
         self._place = 0  # of the next record that is sent
 
-    def _forward(self, target: bytes, record: Posting, offset: int) -> None:
+    def _forward(self, target: bytes, fact: bytes, offset: int) -> None:
         """Nothing of the signpost changes: what is read again is sent again, and dropped where it arrives."""
         self.counters.forwarded += 1
-        onward = Posting(
-            record.type,
-            record.time,
-            record.received,
-            self._hop,
-            offset * SENT_EACH,
-            record.digest,
-            record.id,
-            record.source,
-            record.properties,
-            record.sealed,
-            record.account,
-        )
-        self.sends.append((target, encode_record(onward)))
+        self.sends.append((target, sent_on(fact, self._hop_encoded, encode_number(offset * SENT_EACH))))
 
     def _hear(self, lead: Lead, key: bytes, record: Linking, offset: int) -> None:
         """Do what a record at an offset says about who a lead is."""

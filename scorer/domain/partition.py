@@ -15,6 +15,7 @@ import msgspec
 from scorer.domain import clock
 from scorer.domain.account import Account
 from scorer.domain.accounting import Accounting
+from scorer.domain.encoded import is_fact
 from scorer.domain.engine import step, step_imported
 from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat
 from scorer.domain.person import take_in
@@ -29,6 +30,7 @@ from scorer.domain.record import (
     Posted,
     Posting,
     Rules,
+    decode_heading,
     decode_posted,
     decode_properties,
     ids_in,
@@ -142,6 +144,11 @@ class LogPartition(Accounting):
                 if skip and offset in skip:
                     self._skip(message)
                     continue
+                key = message.key
+                lead = (leads.get(key) or self._find(key)) if key else None
+                links = None if lead is None else lead.links
+                if lead and links is not None and links.moved and self._passed_on(message, lead, links.moved):
+                    continue
                 try:
                     record: Posted = decode(message.value)  # type: ignore[arg-type]
                 except NO_RECORD as error:
@@ -157,15 +164,11 @@ class LogPartition(Accounting):
                     milestone, types = state.milestone, self._rules.types
                     accounts = self._rules.model.accounts is not None
                     continue
-                key = message.key
                 if not key:
                     self._undecodable(message, ValueError("a fact without a lead id as its key"))
                     continue
-                lead = leads.get(key) or self._find(key)
-                links = None if lead is None else lead.links
                 index, properties = types.get(record.type), NOTHING
-                # Whatever is forwarded is looked at where it arrives.
-                if index is not None and index.looks and (links is None or not links.moved):
+                if index is not None and index.looks:
                     try:
                         properties = decode_properties(record.properties)
                     except NO_RECORD as error:
@@ -188,13 +191,10 @@ class LogPartition(Accounting):
                 elif offset <= lead.fence:
                     counters.skipped += 1
                     continue
-                elif links is not None and (links.moved or links.erased):
-                    if links.moved:
-                        self._forward(links.moved, record, offset)
-                    if links.moved or self._shuns(links, record):
-                        if self._suspects:
-                            self._clear_suspects()
-                        continue
+                elif links is not None and links.erased and self._shuns(links, record):
+                    if self._suspects:
+                        self._clear_suspects()
+                    continue
                 wake, machines = lead.wake, lead.machines
                 if lead.milestone < milestone:
                     self._pass_milestones(lead, key)
@@ -247,6 +247,32 @@ class LogPartition(Accounting):
         state.position = offset + 1 if messages else state.position
         counters.records += len(messages)
         counters.facts += facts
+
+    def _passed_on(self, message: Message, lead: Lead, target: bytes) -> bool:
+        """A fact about a lead that has become part of another; False: it is something else.
+
+        Only its heading is decoded: whatever is forwarded is looked at where it arrives.
+        """
+        fact = message.value
+        if fact is None or not is_fact(fact):
+            return False
+        try:
+            record = decode_heading(fact)
+        except NO_RECORD:
+            return False
+        door, highest = record.door, self.state.highest
+        if door and record.offset <= highest.get(door, -1):
+            self.counters.duplicates += 1
+            return True
+        if door:
+            highest[door] = record.offset
+        if message.offset <= lead.fence:
+            self.counters.skipped += 1
+            return True
+        self._forward(target, fact, message.offset)
+        if self._suspects:
+            self._clear_suspects()
+        return True
 
     # -- event ids ------------------------------------------------------------------------------
 

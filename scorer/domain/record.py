@@ -77,6 +77,16 @@ class Posting(msgspec.Struct, array_like=True, tag_field="kind", tag=0, gc=False
     account: str | None = None
 
 
+class Heading(msgspec.Struct, array_like=True, tag_field="kind", tag=0, gc=False, frozen=True):
+    """How a ``Fact`` begins: all that is looked at where it is only sent on."""
+
+    type: str
+    time: int
+    received: int
+    door: int
+    offset: int
+
+
 class Bind(msgspec.Struct, array_like=True, tag_field="kind", tag=6, gc=False, frozen=True):
     """The lead of the key and ``other`` are one person."""
 
@@ -218,21 +228,6 @@ def ids_in(record: Linking) -> list[bytes]:
     return [record.member] if record.member else []
 
 
-def is_linking(value: bytes | None) -> bool:
-    """Whether an encoded record is one of ``Linking``."""
-    return 6 <= _tag(value) <= 10  # noqa: PLR2004
-
-
-def is_member(value: bytes | None) -> bool:
-    """Whether an encoded record is a ``Member``."""
-    return _tag(value) == 11  # noqa: PLR2004
-
-
-def _tag(value: bytes | None) -> int:
-    """Of an encoded record: an array of less than 16 that begins with one byte; -1: it is none."""
-    return value[1] if value is not None and len(value) > 1 and 0x90 <= value[0] <= 0x9F else -1  # noqa: PLR2004
-
-
 decode_record = msgspec.msgpack.Decoder(Record).decode
 """bytes -> Record; raises ``msgspec.MsgspecError`` on anything else."""
 
@@ -244,3 +239,6 @@ decode_properties = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
 encode_record = msgspec.msgpack.Encoder().encode
 """Record -> bytes."""
+
+decode_heading = msgspec.msgpack.Decoder(Heading).decode
+"""Like ``decode_record``, for what ``is_fact``."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from scorer.domain import clock
+from scorer.domain.encoded import is_linking
 from scorer.domain.outcomes import instant
-from scorer.domain.record import Bind, Clock, Doors, Erase, decode_posted, ids_in, is_linking
+from scorer.domain.record import Bind, Clock, Doors, Erase, decode_posted, ids_in
 from scorer.wire.doors import load_entry
 from scorer.wire.registry import LOG
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scorer.domain.account import Account, decode_account, encode_account
+from scorer.domain.encoded import is_linking
 from scorer.domain.joining import Sent
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.partition import EngineFault, LogPartition
-from scorer.domain.record import is_linking
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.domain.timers import FOREVER, Timer
 from scorer.log_lines import Recorded

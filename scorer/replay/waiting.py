@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from scorer.domain.clock import pack
+from scorer.domain.encoded import is_linking, is_member
 from scorer.domain.record import (
     HOPS,
     NO_DOOR,
@@ -19,8 +20,6 @@ from scorer.domain.record import (
     Merge,
     decode_record,
     encode_record,
-    is_linking,
-    is_member,
 )
 from scorer.log_lines import Recorded
 

@@ -25,18 +25,19 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiokafka.producer.message_accumulator import BatchBuilder
     from aiokafka.structs import RecordMetadata
 
-    Headers = Sequence[tuple[str, bytes | None]]
+    from scorer.worker.ports import Headers, Outgoing
 
 BATCH_BYTES = 512 * 1024
 """A batch is closed at this size. Below the 1 MiB that brokers accept per batch by default; one record
 larger than this travels alone."""
+NO_COMPRESSION = 0
 
 
 class Ack(NamedTuple):
@@ -57,6 +58,29 @@ class Written(NamedTuple):
     """By the broker's clock, ms; by ours where the topic is not message.timestamp.type=LogAppendTime."""
     received: float
     """When the acknowledgement came in, on the monotonic clock."""
+
+
+class Batch(BatchBuilder):
+    """aiokafka's, which takes many records at once: what it does around a record costs as much as the record.
+
+    It reaches into what aiokafka keeps to itself; the version of aiokafka is locked.
+    """
+
+    _relative_offset: int
+
+    def extend(self, records: Sequence[Outgoing], start: int, headers: Headers) -> int:
+        """Adds records from ``start`` on; returns the first that has no room, or how many there are."""
+        if self._closed:
+            return start
+        add, place = self._builder.append, self._relative_offset - start
+        for number in range(start, len(records)):
+            key, value = records[number]
+            if add(place + number, None, key, value, headers) is None:
+                self.close()
+                self._relative_offset = place + number
+                return number
+        self._relative_offset = place + len(records)
+        return len(records)
 
 
 class _Waiting(NamedTuple):
@@ -80,9 +104,9 @@ class Lane:
         """How many of them, from the first on without a gap, are acknowledged."""
         self.written: Written | None = None
         self._writer = writer
-        self._open: BatchBuilder = writer.new_batch()
-        self._full: deque[BatchBuilder] = deque()
-        self._sending: BatchBuilder | None = None
+        self._open: Batch = writer.new_batch()
+        self._full: deque[Batch] = deque()
+        self._sending: Batch | None = None
         self._waiting: deque[_Waiting] = deque()
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
@@ -94,16 +118,11 @@ class Lane:
             self._open.append(timestamp=None, key=key, value=value, headers=headers)
         self.appended += 1
 
-    def extend(
-        self, records: Sequence[tuple[bytes | None, bytes | None]], headers: Headers | None = None
-    ) -> None:
+    def extend(self, records: Sequence[Outgoing], headers: Headers | None = None) -> None:
         """``append`` for many records with the same headers, in half the time."""
-        add, shared = self._open.append, headers or []
-        for key, value in records:
-            if add(timestamp=None, key=key, value=value, headers=shared) is None:
-                self._close()
-                add = self._open.append
-                add(timestamp=None, key=key, value=value, headers=shared)
+        added, shared = 0, headers or []
+        while (added := self._open.extend(records, added, shared)) < len(records):
+            self._close()
         self.appended += len(records)
 
     def push(self) -> None:
@@ -115,9 +134,7 @@ class Lane:
         """Returns when everything appended before this call is acknowledged; raises what ended the lane."""
         await self._wait(self.appended)
 
-    async def send(
-        self, records: Sequence[tuple[bytes | None, bytes | None]], headers: Headers | None = None
-    ) -> list[Ack]:
+    async def send(self, records: Sequence[Outgoing], headers: Headers | None = None) -> list[Ack]:
         """Appends records and waits; returns where exactly these went, in order."""
         if not records:
             return []
@@ -201,9 +218,15 @@ class BatchWriter:
     """A producer and its lanes. ``on_error`` gets the first error of each lane."""
 
     def __init__(
-        self, bootstrap: str, *, on_error: Callable[[BaseException], object], client_id: str = "scorer"
+        self,
+        bootstrap: str,
+        *,
+        on_error: Callable[[BaseException], object],
+        client_id: str = "scorer",
+        batch_bytes: int = BATCH_BYTES,
     ) -> None:
         self.on_error = on_error
+        self._batch_bytes = batch_bytes
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._producer: Any = None
@@ -216,7 +239,6 @@ class BatchWriter:
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,
-            max_batch_size=BATCH_BYTES,
         )
         await self._producer.start()
 
@@ -256,10 +278,10 @@ class BatchWriter:
         """A lane has made progress, or has ended."""
         self._acknowledgement.set()
 
-    def new_batch(self) -> BatchBuilder:
-        return self._ready().create_batch()
+    def new_batch(self) -> Batch:
+        return Batch(self._batch_bytes, NO_COMPRESSION)
 
-    async def send(self, batch: BatchBuilder, topic: str, partition: int) -> RecordMetadata:
+    async def send(self, batch: Batch, topic: str, partition: int) -> RecordMetadata:
         """Sends one batch and waits for its acknowledgement; the result is about its first record."""
         acknowledgement = await self._ready().send_batch(batch, topic, partition=partition)
         return await acknowledgement

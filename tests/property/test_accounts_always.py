@@ -10,6 +10,7 @@ import random
 import msgspec
 import pytest
 
+from scorer.domain.encoded import is_member
 from scorer.domain.model import Model, encode_model, fingerprint
 from scorer.domain.person import account_of
 from scorer.domain.record import (
@@ -23,7 +24,6 @@ from scorer.domain.record import (
     Rules,
     decode_record,
     encode_record,
-    is_member,
 )
 from scorer.wire.partitioner import partition_of
 from tests.property import people

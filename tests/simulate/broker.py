@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from scorer.wire.registry import CHANGELOG
 from scorer.worker.batches import BatchWriter, Lane
-from scorer.worker.ports import Headers
+from scorer.worker.ports import Headers, Outgoing
 from tests.worker.fake_kafka import Cluster, FakeKafka
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class Batch:
             return None
         self.records.append((key, value, headers))
         return self
+
+    def extend(self, records: Sequence[Outgoing], start: int, headers: Headers) -> int:
+        fitting = records[start : start + self._limit - len(self.records)]
+        self.records += [(key, value, headers) for key, value in fitting]
+        return start + len(fitting)
 
     def record_count(self) -> int:
         return len(self.records)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from scorer.domain.account import decode_account
+from scorer.domain.encoded import is_member
 from scorer.domain.lead import decode_lead
 from scorer.domain.ledger import ledger
 from scorer.domain.partition import LogPartition
-from scorer.domain.record import ACCOUNT, HOPS, Fact, Linking, Member, Merge, decode_record, is_member
+from scorer.domain.record import ACCOUNT, HOPS, Fact, Linking, Member, Merge, decode_record
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.wire.dead_letters import origin
 from scorer.wire.partitioner import partition_of

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from scorer.worker.batches import Ack, BatchWriter, Lane
+from scorer.worker.batches import Ack, Batch, BatchWriter, Lane
 
 
 class Result(NamedTuple):
@@ -21,14 +21,10 @@ class Result(NamedTuple):
 class Producer:
     """Keeps what it is sent; a batch is acknowledged by ``answer``."""
 
-    def __init__(self, batch_bytes: int) -> None:
-        self.batch_bytes = batch_bytes
+    def __init__(self) -> None:
         self.sent: list[tuple[str, int, BatchBuilder]] = []
         self.waiting: list[asyncio.Future[Result]] = []
         self.end: dict[int, int] = {}
-
-    def create_batch(self) -> BatchBuilder:
-        return BatchBuilder(self.batch_bytes, 0)
 
     async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> asyncio.Future[Result]:
         self.sent.append((topic, partition, batch))
@@ -60,14 +56,32 @@ def records(batch: BatchBuilder) -> list[tuple[Any, Any, Any]]:
 
 def writer(batch_bytes: int = 1 << 20) -> tuple[BatchWriter, Producer, list[BaseException]]:
     errors: list[BaseException] = []
-    made = BatchWriter("nowhere", on_error=errors.append)
-    made._producer = producer = Producer(batch_bytes)
+    made = BatchWriter("nowhere", on_error=errors.append, batch_bytes=batch_bytes)
+    made._producer = producer = Producer()
     return made, producer, errors
 
 
 async def settled() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("batch_bytes", [100, 300, 1 << 20])
+def test_many_records_at_once_are_the_same_batches(batch_bytes: int) -> None:
+    many: list[tuple[bytes | None, bytes | None]] = [
+        (b"k%d" % number if number % 3 else None, b"v" * (7 * number % 150)) for number in range(100)
+    ]
+    headers = [("h", b"1")]
+    builders = [BatchBuilder(batch_bytes, 0)]
+    for key, value in many:
+        if builders[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
+            builders.append(BatchBuilder(batch_bytes, 0))
+            builders[-1].append(timestamp=None, key=key, value=value, headers=headers)
+    added, batches = 0, [Batch(batch_bytes, 0)]
+    while (added := batches[-1].extend(many, added, headers)) < len(many):
+        batches.append(Batch(batch_bytes, 0))
+    assert [batch.record_count() for batch in batches] == [batch.record_count() for batch in builders]
+    assert [records(batch) for batch in batches] == [records(batch) for batch in builders]
 
 
 async def test_what_comes_in_while_a_batch_is_under_way_goes_as_one_after_it() -> None:

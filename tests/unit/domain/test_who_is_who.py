@@ -25,7 +25,7 @@ from scorer.domain.model import (
 from scorer.domain.reading import parts
 from scorer.domain.record import Answer, Ask, Bind, Linking, encode_record
 from tests.property import people
-from tests.property.people import BEGAN, DAY, LASTS, Log, Said, lead_id, truth
+from tests.property.people import BEGAN, DAY, DOOR, LASTS, Log, Said, lead_id, truth
 
 A, B, C = (lead_id("a", number) for number in range(3))
 MAIL, MAIL_2 = lead_id("e", 1), lead_id("e", 2)
@@ -186,6 +186,31 @@ def test_what_links_no_leads_is_a_dead_letter(key: bytes | None, record: Linking
     partition = log.lives[0].partition
     assert [letter.offset for letter in partition.dead] == [2]
     assert not partition.leads
+
+
+@pytest.mark.parametrize(
+    ("value", "forwarded"),
+    [
+        (b"\x9b\x00\xa1", 0),
+        (b"\x92\x00\x01", 0),
+        (msgspec.msgpack.encode([0, "page.viewed", 5, 5, "door", 7]), 0),
+        (msgspec.msgpack.encode([0, "page.viewed", 5, 5, DOOR, 77]), 1),
+        (msgspec.msgpack.encode([0, "page.viewed", 5, 5, DOOR, 77, 8, "", "/", {}]), 1),
+    ],
+)
+def test_what_is_no_fact_about_a_lead_that_has_moved_is_one_dead_letter(value: bytes, forwarded: int) -> None:
+    """Whatever is forwarded is looked at where it arrives; wherever that is, the partition goes on."""
+    log = after(linked(A, USER), viewed(A), partitions=1)
+    assert total(log, "forwarded") == 1
+    for _ in range(2):  # a publisher's second copy is dropped where the first has gone
+        log.append(0, A, value)
+    log.settle()
+    partition = log.lives[0].partition
+    assert [letter.reason for letter in partition.dead] == ["undecodable"] * (2 - forwarded)
+    assert total(log, "forwarded") == 1 + forwarded
+    log.take_in(viewed(A), 100)
+    log.settle()
+    assert total(log, "forwarded") == 2 + forwarded
 
 
 def test_a_limit_that_was_lowered_shuts_out_no_other_kind() -> None:
