@@ -40,7 +40,7 @@ class Export:
 
         Records that the score agent has put into the dead letters are marked, as long as those keep them.
         """
-        dead = self._dead_lettered()
+        dead = dead_lettered(self._broker)
         for partition, wanted in self.ranges.items():
             done = 0
             for stored in self._broker.read(LEAD_LOG, partition, wanted):
@@ -51,15 +51,16 @@ class Export:
                     progress(1000)
             progress(done % 1000)
 
-    def _dead_lettered(self) -> dict[tuple[int, int], str]:
-        """(log partition, offset) -> reason."""
-        found: dict[tuple[int, int], str] = {}
-        for partition, wanted in self._broker.ranges(DEAD_LETTERS).items():
-            for stored in self._broker.read(DEAD_LETTERS, partition, wanted, headers=True):
-                try:
-                    told = origin(stored.headers.items())
-                except ValueError:
-                    continue  # anybody may write there; only the agent's own marks count
-                if told.topic == LEAD_LOG:
-                    found[told.partition, told.offset] = told.reason.value
-        return found
+
+def dead_lettered(broker: Broker) -> dict[tuple[int, int], str]:
+    """(log partition, offset) -> reason, of the log's records that are dead letters."""
+    found: dict[tuple[int, int], str] = {}
+    for partition, wanted in broker.ranges(DEAD_LETTERS).items():
+        for stored in broker.read(DEAD_LETTERS, partition, wanted, headers=True):
+            try:
+                told = origin(stored.headers.items())
+            except ValueError:
+                continue  # anybody may write there; only the agent's own marks count
+            if told.topic == LEAD_LOG:
+                found[told.partition, told.offset] = told.reason.value
+    return found

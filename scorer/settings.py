@@ -49,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: int = 9464
     """Where /metrics is served, on ``metrics_host``; 0 takes a free port."""
     metrics_host: str = "127.0.0.1"
+    advertised_url: str = ""
+    """Where other workers reach what this one serves on its metrics port, such as http://worker-2:9464.
+    Default: ``metrics_host`` and its port, or this machine's name where that is all addresses."""
     broker_profile: str = "kafka"
     """``kafka``, or ``embedded`` for the demo's broker: no topic creation, no configuration checks."""
 

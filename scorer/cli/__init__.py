@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dead-letters": ("scorer.cli.dead_letters", "List, inspect and re-drive what could not be used."),
     "erase": ("scorer.cli.erase", "Forget a person, and prove it."),
     "subject-access": ("scorer.cli.subject_access", "Show everything that is held about a person."),
+    "explain": ("scorer.cli.explain", "Show why a lead stands where it does, now or then."),
     "replay": ("scorer.cli.replay", "Score recorded events without a broker."),
 }
 

@@ -22,7 +22,10 @@ DEVELOPMENT_SECRET = "development-only"  # noqa: S105 - the default that this wa
 
 
 def person_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --email, --user-id, --anonymous-id, --lead and --from; the command gets ``asked``."""
+    """Adds --email, --user-id, --anonymous-id, --lead and --from; the command gets ``asked``.
+
+    An argument ``named`` of the command is more lead ids.
+    """
 
     @click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="Whoever has this address.")
     @click.option("--user-id", "user_ids", multiple=True, metavar="ID", help="Whoever has this user id.")
@@ -43,12 +46,13 @@ def person_options(function: Callable[..., Any]) -> Callable[..., Any]:
         anonymous_ids: tuple[str, ...],
         leads: tuple[str, ...],
         source: str | None,
+        named: tuple[str, ...] = (),
         **kwargs: Any,
     ) -> Any:
         from scorer.people.asked import Asked
 
         kinds = (("email", emails), ("user-id", user_ids), ("anonymous-id", anonymous_ids))
-        given = Asked(tuple((kind, value) for kind, values in kinds for value in values), leads)
+        given = Asked(tuple((kind, value) for kind, values in kinds for value in values), leads + named)
         if source is not None:
             given = given + _read(source)
         if not given.anybody:

@@ -88,7 +88,7 @@ def command(
         size = file.stat().st_size if file != Path("-") else None
         prints = as_json or out_outcomes is None
         with progress("replaying", size, size=True, prints=prints) as moved:
-            read = _input(source, rules, until, moved)
+            read = read_input(source, rules, until, moved)
             counts = _write_outcomes(replay.run(read.batches), out_outcomes, quiet=as_json)
         if out_scores is not None:
             for standing in replay.standings():
@@ -105,7 +105,7 @@ def _open(path: Path, mode: str) -> Any:
     return path.open(mode)
 
 
-def _input(file: BinaryIO, rules: Path | None, until: str | None, moved: Callable[[int], None]) -> _Input:
+def read_input(file: BinaryIO, rules: Path | None, until: str | None, moved: Callable[[int], None]) -> _Input:
     from scorer.event_lines import EventLines
     from scorer.replay.sources import BadLines, EventSource, ExportSource, is_export, lines_of
     from scorer.settings import from_environment

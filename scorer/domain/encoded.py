@@ -23,6 +23,11 @@ def is_fact(value: bytes | None) -> bool:
     return value is not None and _tag(value) == 0
 
 
+def is_time(value: bytes | None) -> bool:
+    """Whether an encoded record moves the clock: a ``Clock`` or ``Doors``."""
+    return value is not None and 1 <= _tag(value) <= 2  # noqa: PLR2004
+
+
 def is_linking(value: bytes | None) -> bool:
     """Whether an encoded record is one of ``Linking``."""
     return value is not None and 6 <= _tag(value) <= 10  # noqa: PLR2004

@@ -29,6 +29,7 @@ from scorer.domain.record import (
     Member,
     Posted,
     Posting,
+    Record,
     Rules,
     decode_heading,
     decode_posted,
@@ -346,6 +347,18 @@ class LogPartition(Accounting):
             state.clock = through
             self._clock_moved()
             self._fire_timers()
+
+    def clock_after(self, record: Record) -> int:
+        """The clock (ms) that applying a record would lead to."""
+        state = self.state
+        times: dict[int, int] = {}
+        numbers = self._door_numbers
+        if isinstance(record, Clock):
+            times = clock.unpack(record.packed)
+        elif isinstance(record, Doors) and record.version > state.doors_version:
+            numbers = [door.number for door in record.doors]
+        through = [max(state.clocks.get(number, 0), times.get(number, 0)) for number in numbers]
+        return max(state.clock, min(through, default=0))
 
     def _change_rules(self, record: Rules) -> None:
         rules = build(record.model, record.version)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scorer.domain.outcomes import score_view
 from scorer.domain.partition import PartitionStopped
 from scorer.domain.reading import total
+from scorer.domain.timers import FOREVER
 from scorer.errors import UserError
 from scorer.replay.machine import Machine
 from scorer.replay.waiting import Waiting
@@ -40,6 +41,7 @@ class Standing(NamedTuple):
     rules: RuleSet
     clock: int
     """C at the end, ms."""
+    partition: int
 
     @property
     def view(self) -> bytes:
@@ -55,8 +57,10 @@ class Standing(NamedTuple):
 class Replay:
     """Partitions under replay, made as their records come."""
 
-    def __init__(self, cache: int = CACHE) -> None:
+    def __init__(self, cache: int = CACHE, until: int = FOREVER) -> None:
+        """``until``: ms; each partition is applied as long as its clock does not pass it."""
         self._cache = cache
+        self._until = until
         self._machines: dict[int, Machine] = {}
         self._waiting = Waiting()
         self.records = 0
@@ -72,7 +76,9 @@ class Replay:
         for batch in batches:
             for partition in sorted(batch.records):
                 if partition not in self._machines:
-                    self._machines[partition] = Machine(self._cache, partition, alone=batch.alone)
+                    self._machines[partition] = Machine(
+                        self._cache, partition, alone=batch.alone, until=self._until
+                    )
                 skip = batch.skip.get(partition, [])
                 if batch.own_rules:
                     self._waiting.add(partition, batch.records[partition], skip)
@@ -123,9 +129,26 @@ class Replay:
         """The earliest of the partitions' clocks at the end, ms."""
         return min((machine.clock for machine in self._machines.values()), default=0)
 
+    def over(self, partition: int) -> bool:
+        """Whether nothing more of a partition is applied: its clock would pass the end."""
+        return partition in self._machines and self._machines[partition].over
+
+    def began(self, partition: int) -> int:
+        """The partition's first clock, ms."""
+        return self._machines[partition].began
+
+    def standing(self, lead_id: str) -> Standing | None:
+        """One lead, wherever it is; one that is part of another, too."""
+        for number in sorted(self._machines):
+            machine = self._machines[number]
+            lead = machine.standing(lead_id.encode())
+            if lead is not None:
+                return Standing(lead_id, lead, machine.rules, machine.clock, number)
+        return None
+
     def standings(self) -> Iterator[Standing]:
         """Every lead, by partition and id."""
         for number in sorted(self._machines):
             machine = self._machines[number]
             for lead_id, lead in machine.scores():
-                yield Standing(lead_id, lead, machine.rules, machine.clock)
+                yield Standing(lead_id, lead, machine.rules, machine.clock, number)

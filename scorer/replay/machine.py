@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scorer.domain.account import Account, decode_account, encode_account
-from scorer.domain.encoded import is_linking
+from scorer.domain.clock import unpack
+from scorer.domain.encoded import is_linking, is_time
 from scorer.domain.joining import Sent
 from scorer.domain.lead import Lead, decode_lead, encode_lead
-from scorer.domain.partition import EngineFault, LogPartition
+from scorer.domain.partition import NO_RECORD, EngineFault, LogPartition
+from scorer.domain.record import Clock, decode_record
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.domain.timers import FOREVER, Timer
 from scorer.log_lines import Recorded
@@ -28,11 +30,15 @@ Message = tuple[bytes | None, bytes | None]
 class Machine:
     """Does what the worker does with a partition: cuts, restores after a fault, sweeps, evicts."""
 
-    def __init__(self, cache: int, number: int = 0, *, alone: bool = False) -> None:
+    def __init__(self, cache: int, number: int = 0, *, alone: bool = False, until: int = FOREVER) -> None:
         """``cache``: leads kept decoded between two batches. ``number``: the partition's.
 
-        ``alone``: there is no log, so what the partition sends to it is applied at once.
+        ``alone``: there is no log, so what the partition sends to it is applied at once. ``until``: ms;
+        what would take the clock beyond it is not applied, and nothing after it.
         """
+        self._until = until
+        self.over = False
+        """What comes next would take the clock beyond the end."""
         self._cache = cache
         self._alone = alone
         self._moved: set[bytes] = set()
@@ -53,6 +59,11 @@ class Machine:
         return self._partition.state.clock
 
     @property
+    def began(self) -> int:
+        """The first that C was, ms."""
+        return self._partition.state.began
+
+    @property
     def rules(self) -> RuleSet:
         return self._partition.rules
 
@@ -70,6 +81,45 @@ class Machine:
 
         Raises ``scorer.domain.partition.PartitionStopped``.
         """
+        outcomes: list[Outcome] = []
+        dead: list[Dead] = []
+        self.sends = []
+        for piece in self._pieces(records):
+            more, dying = self._feed(piece, skip)
+            outcomes += more
+            dead += dying
+        return outcomes, dead
+
+    def _pieces(self, records: Sequence[Recorded]) -> Iterator[Sequence[Recorded]]:
+        """What is to be applied; each piece has been when the next is asked for."""
+        if self._until == FOREVER:
+            yield records
+            return
+        piece: list[Recorded] = []
+        for record in records:
+            if self.over:
+                return
+            if self._may_pass(record.value):
+                if piece:
+                    yield piece
+                    piece = []
+                self.over = self._partition.clock_after(decode_record(record.value or b"")) > self._until
+            if not self.over:
+                piece.append(record)
+        if piece:
+            yield piece
+
+    def _may_pass(self, value: bytes | None) -> bool:
+        """Whether a record may take the clock beyond the end: one of its doors has been read so far."""
+        if not is_time(value):
+            return False
+        try:
+            record = decode_record(value or b"")
+        except NO_RECORD:
+            return False
+        return not isinstance(record, Clock) or max(unpack(record.packed).values(), default=0) > self._until
+
+    def _feed(self, records: Sequence[Recorded], skip: Sequence[int]) -> tuple[list[Outcome], list[Dead]]:
         skips = list(skip)
         while True:
             self._partition.state.skip += skips
@@ -83,7 +133,8 @@ class Machine:
                 self.faults.append(fault.offset)
                 skips.append(fault.offset)
                 self._restore()
-        self.sends, self._partition.sends = self._partition.sends, []
+        self.sends += self._partition.sends
+        self._partition.sends = []
         outcomes, dead = self._partition.outcomes, self._partition.dead
         self._partition.outcomes, self._partition.dead = [], []
         self._sweep()
@@ -120,6 +171,10 @@ class Machine:
         """Offsets are counted here: what comes back is counted with the rest."""
         first = self._partition.state.position
         self._partition.apply([Recorded(first + place, *message) for place, message in enumerate(messages)])
+
+    def standing(self, key: bytes) -> Lead | None:
+        """A copy of a lead, as it stands after what was fed last."""
+        return self._load(key)
 
     def scores(self) -> Iterator[tuple[str, Lead]]:
         """Every lead by its id, in byte order of the ids; not those that are part of another by now."""

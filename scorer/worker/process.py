@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from scorer.wire.registry import Registry
 from scorer.worker.door_book import KafkaBookReader, complete_book
+from scorer.worker.explainer import Explainer
 from scorer.worker.intake_app import build_intake_app
 from scorer.worker.key_table import key_table
+from scorer.worker.owners import advertised
 from scorer.worker.score_app import build_score_app
 from scorer.worker.status import StatusServer
 from scorer.worker.supervise import fatal, supervise
@@ -67,8 +69,11 @@ async def run_worker(
         waiting[:] = [missing]
         tell(f"waiting: {missing}")
 
-    status = StatusServer(settings.metrics_host, settings.metrics_port, problems)
+    explainer = Explainer(apps[-1].owner) if SCORE in parts else None
+    status = StatusServer(settings.metrics_host, settings.metrics_port, problems, explainer)
     await status.start()
+    for app in apps:
+        app.address = advertised(settings.advertised_url, *status.address)
     # Until doors and rules are complete nothing may be appended to the log, and nothing can be scored.
     await complete_book(KafkaBookReader(settings, registry), wait_for)
     waiting.clear()

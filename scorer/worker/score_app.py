@@ -10,13 +10,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from faust.types import TP
 from mode import Service
 
+from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG
 from scorer.wire.sealing import field_names
+from scorer.worker.explainer import NotHere, Standing
 from scorer.worker.huge_pages import HugePages
 from scorer.worker.key_table import key_table
 from scorer.worker.opening import Opener
@@ -32,6 +34,7 @@ from scorer.worker.transport import ChunkedApp, Fetching
 if TYPE_CHECKING:
     from scorer.settings import Settings
     from scorer.worker.key_table import KeyTable
+    from scorer.worker.score_partition import ScorePartition
     from scorer.worker.transport import Chunk
 
 log = logging.getLogger(__name__)
@@ -220,7 +223,17 @@ class ScoreOwner(Service):
             return [self._missing or "starting"]
         return self._agent.problems()
 
-    def _partitions(self) -> Mapping[int, Any]:
+    def standing(self, key: bytes) -> Standing:
+        """A lead as this worker has it; raises ``NotHere``."""
+        number = partition_of(key, self._log_partitions) if self._log_partitions else 0
+        partition = self._partitions().get(number)
+        if partition is not None and (partition.running or partition.stopped):
+            machine = partition.machine
+            return Standing(partition.standing(key), machine.rules, number, machine.state.clock)
+        owner = self.app.assignor.owner_of(self.settings.topic_prefix + LOG, number)
+        raise NotHere(number, "" if owner == self.app.address else owner)
+
+    def _partitions(self) -> Mapping[int, ScorePartition]:
         return {} if self._agent is None else self._agent.partitions
 
     def _running(self) -> ScoreAgent:

@@ -110,6 +110,10 @@ class ScorePartition:
         lead = self.machine.get(key)
         return None if lead is None else decode_lead(encode_lead(lead))
 
+    def standing(self, key: bytes) -> Lead | None:
+        """See ``Population.standing``."""
+        return self.machine.standing(key)
+
     def _load(self, key: bytes) -> Lead | None:
         lead = self._older.get(key)
         if lead is None:

@@ -1,4 +1,4 @@
-"""/metrics, /livez and /readyz, on a thread of their own so that they answer whatever the worker does."""
+"""/metrics, /livez, /readyz and /leads/ID, on threads of their own: they answer whatever the worker does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from mode import Service
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from scorer.errors import UserError
+from scorer.wire.asking import LEADS
+from scorer.worker.explainer import headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from scorer.worker.explainer import Explainer
 
     Problems = Callable[[], Sequence[str]]
 
@@ -24,6 +28,7 @@ log = logging.getLogger(__name__)
 BEAT = 1.0  # seconds
 DEAD_AFTER = 30.0  # seconds without a beat of the event loop
 TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
 
 
 class StatusServer(Service):
@@ -32,11 +37,13 @@ class StatusServer(Service):
     abstract = False
     mundane_level = "debug"  # "Starting..." is no news
 
-    def __init__(self, host: str, port: int, problems: Problems) -> None:
+    def __init__(self, host: str, port: int, problems: Problems, explainer: Explainer | None = None) -> None:
+        """``explainer``: None where no leads are scored."""
         super().__init__()
         self.address = (host, port)
         """Where it listens; the port is known once it has started."""
         self._problems = problems
+        self._explainer = explainer
         self._beaten = time.monotonic()
         self._server: ThreadingHTTPServer | None = None
 
@@ -46,10 +53,12 @@ class StatusServer(Service):
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                code, content_type, body = status.answer(self.path)
+                code, content_type, body, more = status.answer(self.path)
                 self.send_response(code)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
+                for name, value in more.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -78,9 +87,16 @@ class StatusServer(Service):
             self._beaten = time.monotonic()
             await self.sleep(BEAT)
 
-    def answer(self, path: str) -> tuple[int, str, bytes]:
-        """HTTP status, content type and body of a path."""
-        match path.partition("?")[0]:
+    def answer(self, path: str) -> tuple[int, str, bytes, Mapping[str, str]]:
+        """HTTP status, content type, body and further headers of a path."""
+        path, _, query = path.partition("?")
+        if path.startswith(LEADS) and self._explainer is not None:
+            reply = self._explainer.answer(path, query)
+            return reply.status, JSON, reply.body, headers(reply)
+        return *self._page(path), {}
+
+    def _page(self, path: str) -> tuple[int, str, bytes]:
+        match path:
             case "/metrics":
                 return 200, CONTENT_TYPE_LATEST, generate_latest()
             case "/livez":
@@ -92,4 +108,4 @@ class StatusServer(Service):
                 problems = list(self._problems())
                 lines = "".join(f"{problem}\n" for problem in problems) or "ready\n"
                 return (503 if problems else 200), TEXT, lines.encode()
-        return 404, TEXT, b"there are /metrics, /livez and /readyz\n"
+        return 404, TEXT, b"there are /metrics, /livez, /readyz and /leads/ID\n"

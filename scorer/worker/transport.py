@@ -29,6 +29,7 @@ from yarl import URL
 
 from scorer.worker.chunk_consumer import ChunkTransport
 from scorer.worker.chunks import Chunk, ChunkOwner, Fetching
+from scorer.worker.owners import OwnersAssignor
 from scorer.worker.supervise import fatal
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ class ChunkedApp(faust.App):
             topic_allow_declare=False,
             topic_disable_leader=True,
             web_enabled=False,
+            PartitionAssignor=OwnersAssignor,
         )
+        self.address = ""
+        """Where other workers can ask this one; told to them by the consumer group."""
         self.transport = ChunkTransport([URL(url)], self)
         self.on_rebalance_complete.connect(self._rebalanced)
 

@@ -132,6 +132,10 @@ class WorkerProcess(Child):
             found.setdefault(name, {})[tuple(value for _, value in _LABEL.findall(labels))] = float(value)
         return found
 
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
     def page(self, path: str) -> str:
         """What its status server answers; raises where it does not."""
         with urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:

@@ -1,0 +1,179 @@
+"""Why a lead stands where it does: every line of its score at an instant, and what time alone does next."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from scorer.domain.engine import fire
+from scorer.domain.lead import (
+    DISQUALIFIED,
+    OPEN,
+    QUALIFIED,
+    RESTING,
+    SPENT,
+    Lead,
+    decode_lead,
+    encode_lead,
+)
+from scorer.domain.ledger import ledger
+from scorer.domain.lifecycle import LIFECYCLE
+from scorer.domain.outcomes import Outcome, band, grades, instant, stage
+from scorer.domain.reading import parts, total
+from scorer.domain.rules import RuleSet
+
+STATUS: Final = {
+    OPEN: "open",
+    QUALIFIED: "qualified",
+    DISQUALIFIED: "disqualified",
+    RESTING: "with sales",
+    SPENT: "sent back",
+}
+FORESEEN: Final = 3
+"""Outcomes that are looked for."""
+AHEAD: Final = 400 * 86_400_000
+"""ms for which they are."""
+STEPS: Final = 2_000
+"""Timers that are gone through for them, most of which change nothing that is told."""
+
+
+class Contribution(msgspec.Struct, frozen=True, gc=False):
+    """A line of the ledger: see ``scorer.domain.ledger.Line``."""
+
+    rule: str
+    detail: str
+    score: str
+    grants: float
+    points: float
+
+
+class Coming(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An outcome that time alone brings about, if nothing happens until then."""
+
+    time: str
+    """RFC 3339, like all instants here."""
+    type: str
+    reason: str
+    total: float
+    stage: str = ""
+
+
+class InForce(msgspec.Struct, frozen=True, gc=False):
+    """The rules by which the lead is scored."""
+
+    name: str
+    version: int
+    fingerprint: str
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """How much of the lead log is in it."""
+
+    partition: int
+    offset: int
+    """Of the last record that changed the lead."""
+    clock: str
+    """How far all doors have been read."""
+
+
+class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
+    lead: str
+    at: str
+    """The instant at which points are read."""
+    total: float
+    """The sum of the ledger's points."""
+    enter: float
+    exit: float
+    parts: dict[str, float]
+    """Score -> its value, before its weight."""
+    status: str
+    band: str
+    stage: str
+    sequence: int
+    """Outcomes told so far."""
+    ledger: list[Contribution]
+    next: list[Coming]
+    """What time alone brings about in the next 400 days, the first three of it."""
+    rules: InForce
+    log: Read
+    grades: dict[str, str] | None = None
+    cell: str | None = None
+    lifecycle: str | None = None
+    disqualified_by: str | None = None
+    """The rule."""
+    account: str | None = None
+    """The company in which the lead counts."""
+    machine_opens: int = 0
+    members: list[str] = []
+    """Leads that have become part of this one."""
+    asked: str | None = None
+    """The id that was asked for, where it has become part of this lead."""
+    exact_since: str | None = None
+    """Set where the log no longer has the lead's beginning: what came before this instant is missing."""
+
+
+encode_explanation = msgspec.json.Encoder().encode
+decode_explanation = msgspec.json.Decoder(Explanation).decode
+
+
+def explain(
+    rules: RuleSet, lead: Lead, key: bytes, at: int, *, partition: int, clock: int, asked: bytes = b""
+) -> Explanation:
+    """``at``: ms, not before the lead's clock. ``clock``: the partition's, ms. The lead stays as it is."""
+    lines = [
+        Contribution(line.rule, line.detail, line.score, line.grants, line.value)
+        for line in ledger(rules, lead, at)
+    ]
+    values = parts(rules, lead, at)
+    graded, cell = grades(rules, values) if rules.graded else (None, None)
+    links, reported = lead.links, lead.reported
+    return Explanation(
+        key.decode(),
+        instant(at),
+        total(rules, lead, at),
+        rules.enter,
+        rules.exit,
+        {name: values[index] for name, index in rules.score_index.items()},
+        STATUS[lead.status],
+        band(rules, lead),
+        stage(lead),
+        lead.seq,
+        lines,
+        coming(rules, lead, key, at),
+        InForce(rules.model.name, rules.version, rules.fingerprint),
+        Read(partition, lead.fence, instant(clock)),
+        graded,
+        cell,
+        LIFECYCLE[lead.stage] if rules.staged else None,
+        _disqualifying(rules, lead),
+        (reported[1] or None) if reported is not None else None,
+        lead.machines,
+        [] if links is None else [member.decode() for member in links.members],
+        asked.decode() if asked and asked != key else None,
+    )
+
+
+def coming(rules: RuleSet, lead: Lead, key: bytes, at: int) -> list[Coming]:
+    """The next outcomes if nothing happens any more, in order. The lead stays as it is."""
+    copy = decode_lead(encode_lead(lead))
+    out: list[Outcome] = []
+    for _ in range(STEPS):
+        if len(out) >= FORESEEN or not 0 < copy.wake <= at + AHEAD or copy.touched:
+            break
+        fire(rules, copy, key, copy.wake, out)
+    return [_coming(one) for one in out[:FORESEEN]]
+
+
+def _coming(outcome: Outcome) -> Coming:
+    event: dict[str, Any] = msgspec.json.decode(outcome.value)
+    data = event["data"]
+    return Coming(event["time"], event["type"], data["reason"], data["total"], data["stage"])
+
+
+def _disqualifying(rules: RuleSet, lead: Lead) -> str | None:
+    if lead.status != DISQUALIFIED:
+        return None
+    slot = lead.disqualified_by
+    rule: Any = rules.by_slot.get(slot) or rules.moves_by_slot.get(slot)
+    return None if rule is None else str(rule.item.id)

@@ -1,0 +1,51 @@
+"""Asking a worker about a lead, over HTTP."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Final, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+LEADS: Final = "/leads/"
+HERE: Final = "here"
+"""Query of one worker to another: answer for your own partitions only."""
+UNREACHABLE: Final = (OSError, HTTPException)
+"""What ``ask`` raises where there is no answer."""
+
+
+class Reply(NamedTuple):
+    status: int
+    body: bytes
+    """JSON."""
+    moved_to: str = ""
+    """The lead that it has become part of, with status 308."""
+
+
+def ask(address: str, lead_id: str, *, timeout: float, here: bool = False) -> Reply:
+    """Raises ``UNREACHABLE``, and ``ValueError`` for an address that is none. ``timeout``: s."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{address}: no address such as http://worker-1:9464")
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname, parts.port, timeout=timeout)
+    try:
+        query = f"?{HERE}" if here else ""
+        connection.request("GET", f"{parts.path.rstrip('/')}{path_of(lead_id)}{query}")
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    return Reply(response.status, body, lead_of(response.headers.get("Location", "")))
+
+
+def path_of(lead_id: str) -> str:
+    return LEADS + quote(lead_id, safe="")
+
+
+def lead_of(path: str) -> str:
+    """The inverse; empty where it is none."""
+    _, found, quoted = path.rpartition(LEADS)
+    try:
+        return unquote(quoted, errors="strict") if found else ""
+    except UnicodeDecodeError:
+        return ""
