@@ -52,11 +52,12 @@ class Export:
             progress(done % 1000)
 
 
-def dead_lettered(broker: Broker) -> dict[tuple[int, int], str]:
+def dead_lettered(broker: Broker, progress: Callable[[int], None] = ignore) -> dict[tuple[int, int], str]:
     """(log partition, offset) -> reason, of the log's records that are dead letters."""
     found: dict[tuple[int, int], str] = {}
     for partition, wanted in broker.ranges(DEAD_LETTERS).items():
         for stored in broker.read(DEAD_LETTERS, partition, wanted, headers=True):
+            progress(1)
             try:
                 told = origin(stored.headers.items())
             except ValueError:

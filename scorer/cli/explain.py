@@ -56,7 +56,7 @@ def command(
     Any worker is asked, and answers for any lead. With --at the lead's part of the log is replayed up to
     that instant: what was known then, by the rules in force then.
 
-    A lead that has become part of another is shown as that one. Exits with 1 where there is no such lead.
+    A lead that has become part of another is shown as that one. Exits with 1 where one does not exist.
     """
     from scorer.cli.explained import show
     from scorer.wire.identity import identity_of
@@ -66,7 +66,7 @@ def command(
     if asked.identifiers:
         warn_of_secret(settings)
     until = None if at is None else _milliseconds(at)
-    ids = [lead.decode() for lead in sorted(asked.ids(identity_of(settings)))]
+    ids = [lead.decode() for lead in asked.in_order(identity_of(settings))]
     if file is not None:
         found = _in_file(file, rules, until, ids)
     elif until is not None:
@@ -74,13 +74,15 @@ def command(
     else:
         found = _in_worker(settings, worker, ids)
     shown: set[str] = set()
+    missing = False
     for one in found:
         if isinstance(one, tuple):
+            missing = True
             click.echo(_nobody(one), err=True)
         elif one.lead not in shown:
             shown.add(one.lead)
             show(one, as_json=as_json)
-    return 0 if shown else NOBODY
+    return NOBODY if missing else 0
 
 
 def _milliseconds(text: str) -> int:
@@ -97,23 +99,29 @@ def _milliseconds(text: str) -> int:
 
 def _in_worker(settings: Settings, worker: str | None, ids: list[str]) -> list[Explanation | Nobody]:
     from scorer.explain.asking import explain_now
+    from scorer.wire.asking import ANY_ADDRESS
 
-    address = worker or settings.advertised_url or f"http://{settings.metrics_host}:{settings.metrics_port}"
+    host = "127.0.0.1" if settings.metrics_host in ANY_ADDRESS else settings.metrics_host
+    address = worker or settings.advertised_url or f"http://{host}:{settings.metrics_port}"
     return [explain_now(address.rstrip("/"), one) for one in ids]
 
 
 def _in_log(settings: Settings, until: int, ids: list[str]) -> list[Explanation | Nobody]:
+    import time
+
     from scorer.broker import Broker
     from scorer.cli.progress import progress
     from scorer.explain.past import Past
 
+    if until > time.time() * 1000:
+        raise UserError("--at lies in the future", hint="without --at it says what comes next")
     past = Past(Broker(settings), until, progress)
     return [past.explain(one) for one in ids]
 
 
 def _in_file(file: Path, rules: Path | None, until: int | None, ids: list[str]) -> list[Explanation | Nobody]:
     from scorer.cli.progress import progress
-    from scorer.cli.replay import read_input
+    from scorer.cli.replay import read_input, warnings
     from scorer.explain.past import in_replay
     from scorer.replay import Replay
 
@@ -122,10 +130,8 @@ def _in_file(file: Path, rules: Path | None, until: int | None, ids: list[str]) 
         read = read_input(source, rules, None, moved)
         for _ in replay.run(read.batches):
             pass
-    if read.bad.count:
-        first = read.bad.first[0]
-        example = f"line {first.number}: {first.reason}: {first.detail}"
-        click.echo(f"{read.bad.count:,} lines left out; {example}", err=True)
+    for line in warnings(replay, read):
+        click.echo(line, err=True)
     return [in_replay(replay, one, until) for one in ids]
 
 

@@ -21,6 +21,7 @@ _SAID = {
     "lead.disqualified": "is disqualified",
     "lead.stage": "moves to {stage}",
 }
+_RISEN = "Qualified"
 _BELOW = "score"  # the reason of an outcome that the total alone brings about
 
 
@@ -31,13 +32,13 @@ def show(one: Explanation, *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # ids and rules' names are text
     console.width = max(console.width, _WIDTH)
     for line in _head(one):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)
     console.print(_table(one))
     for line in _foot(one):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)
 
 
 def _head(one: Explanation) -> list[str]:
@@ -53,6 +54,10 @@ def _head(one: Explanation) -> list[str]:
         lines.append(f"grades: {told}" + (f", {one.cell}" if one.cell else ""))
     if one.members:
         lines.append(f"with {len(one.members)} more ids: {', '.join(one.members)}")
+    if one.arriving:
+        lines.append(f"points still on their way from {', '.join(one.arriving)}")
+    if one.importing:
+        lines.append("an import has changed it, and is not complete: it is judged when the import ends")
     if one.account:
         lines.append(f"counts in the account {one.account}")
     if one.exact_since:
@@ -82,7 +87,8 @@ def _order(line: Contribution) -> tuple[float, str, str]:
 
 
 def _foot(one: Explanation) -> list[str]:
-    lines = ["If nothing happens:"] if one.next else ["Time alone changes nothing in the next 400 days."]
+    until = _time(one.foreseen)
+    lines = ["If nothing happens:"] if one.next else [f"Time alone brings about no outcome until {until}."]
     lines += [f"  {_time(coming.time)}  {_coming(coming, one)}" for coming in one.next]
     rules = f"rules {one.rules.name}, version {one.rules.version} ({one.rules.fingerprint})"
     read = f"log partition {one.log.partition} up to {_time(one.log.clock)}"
@@ -92,10 +98,9 @@ def _foot(one: Explanation) -> list[str]:
 def _coming(coming: Coming, one: Explanation) -> str:
     said = _SAID.get(coming.type, coming.type).format(stage=coming.stage)
     reason = coming.reason
-    if reason == _BELOW and coming.type == "lead.qualified":
-        reason = f"above {one.enter:g}"
-    elif reason == _BELOW:
-        reason = f"below {one.exit:g}"
+    if reason == _BELOW:
+        rises = coming.type == "lead.qualified" or coming.stage == _RISEN
+        reason = f"above {one.enter:g}" if rises else f"below {one.exit:g}"
         said = "is no longer qualified" if coming.type == "lead.disqualified" else said
     return f"{said}: {reason} ({_points(coming.total)} points)"
 

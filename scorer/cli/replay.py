@@ -210,7 +210,7 @@ def _show_top(replay: Replay, top: int) -> None:
         lead = standing.lead
         words = band(standing.rules, lead), stage(lead), _instant(lead.clock)
         table.add_row(standing.lead_id, f"{standing.total:.2f}", *words)
-    console = Console()
+    console = Console(markup=False, emoji=False)  # a lead's id is text
     console.width = max(console.width, _TABLE)
     console.print(table)
 
@@ -223,31 +223,32 @@ def _instant(ms: int) -> str:
 
 def _summary(replay: Replay, read: _Input, counts: dict[str, int]) -> None:
     """On stderr, so that standard output is the same bytes every time."""
-
-    def tell(line: str) -> None:
-        click.echo(line, err=True)
-
     said = (
         ", ".join(f"{count:,} {_COUNTED[topic]}" for topic, count in sorted(counts.items())) or "no outcomes"
     )
-    tell(f"{replay.records:,} records, {replay.leads:,} leads: {said}")
-    for note in read.notes():
-        tell(note)
+    click.echo(f"{replay.records:,} records, {replay.leads:,} leads: {said}", err=True)
+    for line in warnings(replay, read):
+        click.echo(line, err=True)
+
+
+def warnings(replay: Replay, read: _Input) -> Iterator[str]:
+    """What makes a replay another than the live run, or leaves something out of it."""
+    yield from read.notes()
     for partition in replay.unready:
-        tell(f"partition {partition}: no doors or no rules record, so nothing was scored")
+        yield f"partition {partition}: no doors or no rules record, so nothing was scored"
     for partition, offset in replay.held:
-        tell(f"partition {partition}: not read from offset {offset} on: a merge whose other half is missing")
+        yield f"partition {partition}: not read from offset {offset} on: a merge whose other half is missing"
     for partition, offset in replay.faults:
-        tell(f"partition {partition}: the engine failed at offset {offset} and passed over it")
+        yield f"partition {partition}: the engine failed at offset {offset} and passed over it"
     if read.bad.count:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in read.bad.reasons.most_common())
-        tell(f"{read.bad.count:,} lines left out: {reasons}")
+        yield f"{read.bad.count:,} lines left out: {reasons}"
         for line in read.bad.first:
-            tell(f"  line {line.number}: {line.reason}: {line.detail}")
+            yield f"  line {line.number}: {line.reason}: {line.detail}"
     if replay.dead_count:
-        tell(f"{replay.dead_count:,} log records are dead letters")
+        yield f"{replay.dead_count:,} log records are dead letters"
         for partition, dead in replay.dead:
-            tell(f"  partition {partition} offset {dead.offset}: {dead.reason}: {dead.detail}")
+            yield f"  partition {partition} offset {dead.offset}: {dead.reason}: {dead.detail}"
 
 
 def _export_notes(export: Any, rules: Path | None) -> list[str]:

@@ -80,7 +80,7 @@ class Read(msgspec.Struct, frozen=True, gc=False):
 class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
     lead: str
     at: str
-    """The instant at which points are read."""
+    """The instant at which it stands so."""
     total: float
     """The sum of the ledger's points."""
     enter: float
@@ -94,7 +94,9 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
     """Outcomes told so far."""
     ledger: list[Contribution]
     next: list[Coming]
-    """What time alone brings about in the next 400 days, the first three of it."""
+    """What time alone brings about, the first three of it."""
+    foreseen: str
+    """The instant up to which that has been looked for."""
     rules: InForce
     log: Read
     grades: dict[str, str] | None = None
@@ -105,8 +107,12 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
     account: str | None = None
     """The company in which the lead counts."""
     machine_opens: int = 0
+    importing: bool = False
+    """An import that is not complete has changed the lead: it is judged at the import's end."""
     members: list[str] = []
     """Leads that have become part of this one."""
+    arriving: list[str] = []
+    """Those of them whose points are still on their way."""
     asked: str | None = None
     """The id that was asked for, where it has become part of this lead."""
     exact_since: str | None = None
@@ -121,6 +127,7 @@ def explain(
     rules: RuleSet, lead: Lead, key: bytes, at: int, *, partition: int, clock: int, asked: bytes = b""
 ) -> Explanation:
     """``at``: ms, not before the lead's clock. ``clock``: the partition's, ms. The lead stays as it is."""
+    foreseen, until = coming(rules, lead, key, at)
     lines = [
         Contribution(line.rule, line.detail, line.score, line.grants, line.value)
         for line in ledger(rules, lead, at)
@@ -140,7 +147,8 @@ def explain(
         stage(lead),
         lead.seq,
         lines,
-        coming(rules, lead, key, at),
+        foreseen,
+        instant(until),
         InForce(rules.model.name, rules.version, rules.fingerprint),
         Read(partition, lead.fence, instant(clock)),
         graded,
@@ -149,20 +157,40 @@ def explain(
         _disqualifying(rules, lead),
         (reported[1] or None) if reported is not None else None,
         lead.machines,
+        bool(lead.touched),
         [] if links is None else [member.decode() for member in links.members],
+        [] if links is None else [member.decode() for member in links.members if member not in links.joined],
         asked.decode() if asked and asked != key else None,
     )
 
 
-def coming(rules: RuleSet, lead: Lead, key: bytes, at: int) -> list[Coming]:
-    """The next outcomes if nothing happens any more, in order. The lead stays as it is."""
+def coming(rules: RuleSet, lead: Lead, key: bytes, at: int) -> tuple[list[Coming], int]:
+    """(the next outcomes if nothing happens any more, in order; the instant up to which these are all).
+
+    The lead stays as it is.
+    """
     copy = decode_lead(encode_lead(lead))
     out: list[Outcome] = []
+    until = at + AHEAD
     for _ in range(STEPS):
-        if len(out) >= FORESEEN or not 0 < copy.wake <= at + AHEAD or copy.touched:
+        if copy.touched:
+            return [], at
+        if not 0 < copy.wake <= until:
+            break
+        if len(out) >= FORESEEN:
+            until = copy.wake - 1
             break
         fire(rules, copy, key, copy.wake, out)
-    return [_coming(one) for one in out[:FORESEEN]]
+    else:
+        until = copy.wake - 1
+    return [_coming(one) for one in out[:FORESEEN]], until
+
+
+def brought_to(rules: RuleSet, lead: Lead, key: bytes, at: int) -> Lead:
+    """A copy of a lead as time alone leaves it at an instant (ms); nothing of it is told."""
+    copy = decode_lead(encode_lead(lead))
+    fire(rules, copy, key, at, [])
+    return copy
 
 
 def _coming(outcome: Outcome) -> Coming:

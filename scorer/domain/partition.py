@@ -17,7 +17,7 @@ from scorer.domain.account import Account
 from scorer.domain.accounting import Accounting
 from scorer.domain.encoded import is_fact
 from scorer.domain.engine import step, step_imported
-from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat
+from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat, decode_lead, encode_lead
 from scorer.domain.person import take_in
 from scorer.domain.record import (
     ACCOUNT,
@@ -121,6 +121,18 @@ class LogPartition(Accounting):
     def ready(self) -> bool:
         """Doors and rules are known: the log's first records have been read."""
         return self.state.doors_version > 0 and self.state.version > 0
+
+    def standing(self, key: bytes) -> Lead | None:
+        """A copy of a lead, taken past the milestones that it has not passed; nothing of it is told."""
+        lead = self.get(key)
+        if lead is None:
+            return None
+        copy = decode_lead(encode_lead(lead))
+        if copy.milestone < self.state.milestone:
+            apart = LogPartition(self.state, self.rule_sets, lambda _: copy)
+            apart.touch(key)
+            return apart.get(key)
+        return copy
 
     # -- the log ------------------------------------------------------------------------------
 

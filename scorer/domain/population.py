@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from scorer.domain.engine import adopt, evaluate, fire
-from scorer.domain.lead import Lead, decode_lead, encode_lead, new_lead
+from scorer.domain.lead import Lead, new_lead
 from scorer.domain.model import Model, encode_model
 from scorer.domain.outcomes import Outcome
 from scorer.domain.record import ACCOUNT
@@ -112,18 +112,6 @@ class Population:
     def get(self, key: bytes) -> Lead | None:
         """A lead as it stands, without touching it."""
         return self.leads.get(key) or self.dirty.get(key) or self._load(key)
-
-    def standing(self, key: bytes) -> Lead | None:
-        """A copy of a lead, taken past the milestones that it has not passed; nothing of it is told."""
-        lead = self.get(key)
-        if lead is None:
-            return None
-        copy = decode_lead(encode_lead(lead))
-        if copy.milestone < self.state.milestone:
-            apart = Population(self.state, self.rule_sets, lambda _: copy, None)
-            apart._built, apart._judged_at = self._built, self._judged_at
-            apart.touch(key)
-        return copy
 
     def touch(self, key: bytes) -> bool:
         """Take an idle lead past the milestones it has not passed; False where there is no such lead."""

@@ -1,7 +1,6 @@
 """Why a lead stood where it did at a past instant: its partition of the log, replayed until then.
 
-What the system knew at that instant, by the rules in force then: a partition is read as long as the clock in
-its log does not pass it.
+What the system knew at that instant, by the rules in force then.
 """
 
 from __future__ import annotations
@@ -10,16 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from scorer.domain.explaining import Explanation, explain
+from scorer.domain.explaining import Explanation, brought_to, explain
 from scorer.domain.outcomes import instant
 from scorer.errors import UserError
 from scorer.log_export import dead_lettered
 from scorer.log_lines import Recorded
 from scorer.replay import Replay
 from scorer.replay.sources import BATCH, Batch
+from scorer.wire.asking import HOPS
 from scorer.wire.dead_letters import Reason
 from scorer.wire.partitioner import partition_of
-from scorer.wire.registry import LOG
+from scorer.wire.registry import DEAD_LETTERS, LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from scorer.broker import Broker, Range
 
     Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
-
-HOPS = 16
-"""Leads followed from one to what it has become part of."""
 
 
 class Nobody(NamedTuple):
@@ -42,7 +39,10 @@ class Nobody(NamedTuple):
 
 
 def in_replay(replay: Replay, asked: str, until: int | None = None) -> Explanation | Nobody:
-    """A lead in a replay that has come to its end; read at ``until`` (ms), or at the replay's clock."""
+    """A lead in a replay that has come to its end, at the instant ``until`` (ms) or at the replay's clock.
+
+    Time alone has taken it there: what was due between the last clock and ``until`` counts as having come.
+    """
     lead_id = asked
     for _ in range(HOPS):
         standing = replay.standing(lead_id)
@@ -53,12 +53,14 @@ def in_replay(replay: Replay, asked: str, until: int | None = None) -> Explanati
             erased = 0 if links is None else links.erased
             return Nobody(asked, instant(erased) if erased else "")
         else:
-            lead, rules = standing.lead, standing.rules
+            lead, rules, key = standing.lead, standing.rules, lead_id.encode()
             now = standing.clock - rules.model.grace if until is None else until
+            if until is not None and standing.clock:
+                lead = brought_to(rules, lead, key, until)
             return explain(
                 rules,
                 lead,
-                lead_id.encode(),
+                key,
                 max(lead.clock, now),
                 partition=standing.partition,
                 clock=standing.clock,
@@ -76,7 +78,9 @@ class Past:
         self._until = until
         self._bar = bar
         self._count = broker.partitions(LOG)
-        self._dead = dead_lettered(broker)
+        ranges = broker.ranges(DEAD_LETTERS).values()
+        with bar(DEAD_LETTERS, sum(wanted.end - wanted.start for wanted in ranges)) as moved:
+            self._dead = dead_lettered(broker, moved)
         self._replay = Replay(until=until)
         self._began: dict[int, int] = {}
 
@@ -88,6 +92,8 @@ class Past:
             if number in self._began:
                 began = self._began[number]
                 if isinstance(found, Explanation) and began:
+                    # Of a lead that has come from another partition, that one's beginning counts too.
+                    began = max(self._began.values())
                     return replace(found, exact_since=instant(began))
                 return found
             self._read(number)
@@ -110,14 +116,14 @@ class Past:
                 pass
         self._began[number] = 0
         if wanted.start:
-            if number in self._replay.unready:
+            self._began[number] = self._replay.complete_since(number)
+            if self._began[number] < 0:
                 raise UserError(
-                    f"partition {number} of the log begins at offset {wanted.start}, and what is left of it"
-                    " says neither doors nor rules",
-                    hint="an older instant than the log keeps can't be explained",
+                    f"partition {number} of the log begins at offset {wanted.start} by now, and the records"
+                    " that said which doors and rules there were have expired",
+                    hint="`scorer log export` keeps a log for as long as you like: --replay reads it",
                     exit_code=1,
                 )
-            self._began[number] = self._replay.began(number)
 
     def _batches(self, number: int, wanted: Range, moved: Callable[[int], None]) -> Iterator[Batch]:
         batch = Batch()

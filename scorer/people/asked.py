@@ -46,21 +46,31 @@ class Asked(NamedTuple):
 
     def ids(self, identity: Identity) -> set[bytes]:
         """The lead ids under the deployment's secret; raises ``UserError``."""
-        found = set()
+        return set(self.in_order(identity))
+
+    def in_order(self, identity: Identity) -> list[bytes]:
+        """The lead ids as they are named; raises ``UserError``."""
+        found: dict[bytes, None] = {}
         for lead in self.leads:
-            if not lead or len(lead) > 256 or any(ord(one) < 32 for one in lead):  # noqa: PLR2004
-                raise UserError("--lead: no lead id", hint="1 to 256 characters, no control characters")
-            found.add(lead.encode())
+            try:
+                key = lead.encode()
+            except UnicodeEncodeError:
+                key = b""
+            if not key or len(lead) > 256 or min(key) < 32:  # noqa: PLR2004
+                raise UserError(
+                    "--lead: no lead id", hint="1 to 256 characters of UTF-8, no control characters"
+                )
+            found[key] = None
         for kind, value in self.identifiers:
             event = Event("1.0", "-", "-", "-", {KINDS[kind]: value})
             try:
-                found.add(identity.lead_id(event))
+                found[identity.lead_id(event)] = None
             except Rejected as rejected:
                 raise UserError(
                     f"an identifier of the kind {kind} names nobody: {rejected.detail}",
                     hint="docs/identity.md says what counts as an identifier",
                 ) from None
-        return found
+        return list(found)
 
 
 def from_lines(lines: Iterable[str], name: str) -> Asked:

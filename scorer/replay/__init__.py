@@ -58,7 +58,7 @@ class Replay:
     """Partitions under replay, made as their records come."""
 
     def __init__(self, cache: int = CACHE, until: int = FOREVER) -> None:
-        """``until``: ms; each partition is applied as long as its clock does not pass it."""
+        """``until``: ms; what has been made after it is not applied."""
         self._cache = cache
         self._until = until
         self._machines: dict[int, Machine] = {}
@@ -130,12 +130,12 @@ class Replay:
         return min((machine.clock for machine in self._machines.values()), default=0)
 
     def over(self, partition: int) -> bool:
-        """Whether nothing more of a partition is applied: its clock would pass the end."""
+        """Whether nothing more of a partition is applied: it is from after the end."""
         return partition in self._machines and self._machines[partition].over
 
-    def began(self, partition: int) -> int:
-        """The partition's first clock, ms."""
-        return self._machines[partition].began
+    def complete_since(self, partition: int) -> int:
+        """The partition's clock (ms) when doors and rules had been read; -1: they have not."""
+        return self._machines[partition].complete_since if partition in self._machines else -1
 
     def standing(self, lead_id: str) -> Standing | None:
         """One lead, wherever it is; one that is part of another, too."""

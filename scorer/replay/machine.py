@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from scorer.domain.account import Account, decode_account, encode_account
 from scorer.domain.clock import unpack
-from scorer.domain.encoded import is_linking, is_time
+from scorer.domain.encoded import is_fact, is_linking, is_time
 from scorer.domain.joining import Sent
 from scorer.domain.lead import Lead, decode_lead, encode_lead
 from scorer.domain.partition import NO_RECORD, EngineFault, LogPartition
-from scorer.domain.record import Clock, decode_record
+from scorer.domain.record import Clock, decode_heading, decode_record
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.domain.timers import FOREVER, Timer
 from scorer.log_lines import Recorded
@@ -34,11 +34,13 @@ class Machine:
         """``cache``: leads kept decoded between two batches. ``number``: the partition's.
 
         ``alone``: there is no log, so what the partition sends to it is applied at once. ``until``: ms;
-        what would take the clock beyond it is not applied, and nothing after it.
+        what has been made after it is not applied.
         """
         self._until = until
+        self.complete_since = -1
+        """C when both doors and rules had been read, ms; -1: they have not."""
         self.over = False
-        """What comes next would take the clock beyond the end."""
+        """What comes next is from after the end."""
         self._cache = cache
         self._alone = alone
         self._moved: set[bytes] = set()
@@ -57,11 +59,6 @@ class Machine:
     def clock(self) -> int:
         """C, ms."""
         return self._partition.state.clock
-
-    @property
-    def began(self) -> int:
-        """The first that C was, ms."""
-        return self._partition.state.began
 
     @property
     def rules(self) -> RuleSet:
@@ -85,7 +82,8 @@ class Machine:
         dead: list[Dead] = []
         self.sends = []
         for piece in self._pieces(records):
-            more, dying = self._feed(piece, skip)
+            offsets = {record.offset for record in piece}
+            more, dying = self._feed(piece, [offset for offset in skip if offset in offsets])
             outcomes += more
             dead += dying
         return outcomes, dead
@@ -97,27 +95,35 @@ class Machine:
             return
         piece: list[Recorded] = []
         for record in records:
-            if self.over:
-                return
-            if self._may_pass(record.value):
+            if self._may_be_later(record.value):
                 if piece:
                     yield piece
                     piece = []
-                self.over = self._partition.clock_after(decode_record(record.value or b"")) > self._until
-            if not self.over:
-                piece.append(record)
+                self.over = self.over or self._is_later(record.value)
+            if self.over:
+                return
+            piece.append(record)
         if piece:
             yield piece
 
-    def _may_pass(self, value: bytes | None) -> bool:
-        """Whether a record may take the clock beyond the end: one of its doors has been read so far."""
-        if not is_time(value):
-            return False
+    def _may_be_later(self, value: bytes | None) -> bool:
+        """Whether a record may have been made after the end, as far as it tells by itself."""
         try:
-            record = decode_record(value or b"")
+            if is_fact(value):
+                return decode_heading(value or b"").received > self._until
+            record = decode_record(value or b"") if is_time(value) else None
         except NO_RECORD:
             return False
-        return not isinstance(record, Clock) or max(unpack(record.packed).values(), default=0) > self._until
+        if isinstance(record, Clock):
+            return max(unpack(record.packed).values(), default=0) > self._until
+        return record is not None
+
+    def _is_later(self, value: bytes | None) -> bool:
+        """Whether it has; everything before it has been applied.
+
+        The clock alone does not tell: it stands still while a door is not read.
+        """
+        return is_fact(value) or self._partition.clock_after(decode_record(value or b"")) > self._until
 
     def _feed(self, records: Sequence[Recorded], skip: Sequence[int]) -> tuple[list[Outcome], list[Dead]]:
         skips = list(skip)
@@ -137,6 +143,8 @@ class Machine:
         self._partition.sends = []
         outcomes, dead = self._partition.outcomes, self._partition.dead
         self._partition.outcomes, self._partition.dead = [], []
+        if self.complete_since < 0 and self.ready:
+            self.complete_since = self.clock
         self._sweep()
         if self._alone:
             self._follow()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final, NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 LEADS: Final = "/leads/"
+ANY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - recognised, not listened on
+HOPS: Final = 16
+"""Leads followed from one to what it has become part of; a user's is reached in three."""
 HERE: Final = "here"
 """Query of one worker to another: answer for your own partitions only."""
 UNREACHABLE: Final = (OSError, HTTPException)
@@ -23,11 +26,9 @@ class Reply(NamedTuple):
 
 def ask(address: str, lead_id: str, *, timeout: float, here: bool = False) -> Reply:
     """Raises ``UNREACHABLE``, and ``ValueError`` for an address that is none. ``timeout``: s."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{address}: no address such as http://worker-1:9464")
+    parts = check_address(address)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=timeout)
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
     try:
         query = f"?{HERE}" if here else ""
         connection.request("GET", f"{parts.path.rstrip('/')}{path_of(lead_id)}{query}")
@@ -38,14 +39,28 @@ def ask(address: str, lead_id: str, *, timeout: float, here: bool = False) -> Re
     return Reply(response.status, body, lead_of(response.headers.get("Location", "")))
 
 
+def check_address(address: str) -> SplitResult:
+    """Raises ``ValueError``."""
+    wrong = f"{address}: no address such as http://worker-1:9464"
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(wrong) from None
+    if not good:
+        raise ValueError(wrong)
+    return parts
+
+
 def path_of(lead_id: str) -> str:
     return LEADS + quote(lead_id, safe="")
 
 
 def lead_of(path: str) -> str:
     """The inverse; empty where it is none."""
-    _, found, quoted = path.rpartition(LEADS)
+    if not path.startswith(LEADS):
+        return ""
     try:
-        return unquote(quoted, errors="strict") if found else ""
+        return unquote(path[len(LEADS) :], errors="strict")
     except UnicodeDecodeError:
         return ""

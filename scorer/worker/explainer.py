@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 
 from scorer.domain.explaining import decode_explanation, encode_explanation, explain
 from scorer.domain.outcomes import instant
-from scorer.wire.asking import HERE, UNREACHABLE, Reply, ask, lead_of, path_of
+from scorer.wire.asking import HERE, HOPS, UNREACHABLE, Reply, ask, lead_of, path_of
 
 if TYPE_CHECKING:
     from scorer.domain.lead import Lead
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 FOUND, MOVED, BAD, UNKNOWN, FORGOTTEN, ENDLESS, NOT_NOW = 200, 308, 400, 404, 410, 500, 503
 LONGEST = 256
 """Characters of a lead id."""
-HOPS = 16
-"""Leads followed from one to what it has become part of; a user's is reached in three."""
 PATIENCE = 3.0
 """Seconds for which an answer is tried to be had while partitions change hands."""
 AGAIN = 0.1
-ASK_OWNER = 2.0
-"""Seconds for the owner's answer."""
+LOOK, ASK_OWNER = 1.0, 2.0
+"""Seconds for a look at our own leads, and for the answer of another worker."""
+AT_ONCE = 32
+"""Requests that are answered at a time; more are refused."""
 
 
 class Standing(NamedTuple):
@@ -67,9 +68,18 @@ class Explainer:
     def __init__(self, leads: Leads) -> None:
         self._leads = leads
         self._loop = asyncio.get_running_loop()
+        self._slots = BoundedSemaphore(AT_ONCE)
 
     def answer(self, path: str, query: str) -> Reply:
         """``path``: all of it, percent-encoded."""
+        if not self._slots.acquire(blocking=False):
+            return _refused(NOT_NOW, "too many requests at a time", "try again")
+        try:
+            return self._answer(path, query)
+        finally:
+            self._slots.release()
+
+    def _answer(self, path: str, query: str) -> Reply:
         lead_id = lead_of(path)
         if not 0 < len(lead_id) <= LONGEST or min(lead_id) < " ":
             return _refused(BAD, "no lead id", "1 to 256 characters of UTF-8, percent-encoded")
@@ -104,7 +114,8 @@ class Explainer:
         except NotHere as elsewhere:
             number, owner = elsewhere.partition, elsewhere.owner
         if not owner:
-            return _refused(NOT_NOW, f"no worker has partition {number} now", "try again")
+            hint = "try again; each worker needs an address of its own (SCORER_ADVERTISED_URL)"
+            return _refused(NOT_NOW, f"no worker can be asked about partition {number} now", hint)
         try:
             return ask(owner, lead_id, timeout=ASK_OWNER, here=True)
         except (*UNREACHABLE, ValueError) as error:
@@ -117,7 +128,7 @@ class Explainer:
         key = lead_id.encode()
         looking = asyncio.run_coroutine_threadsafe(self._look(key), self._loop)
         try:
-            lead, rules, partition, clock = looking.result(ASK_OWNER)
+            lead, rules, partition, clock = looking.result(LOOK)
         except TimeoutError:
             looking.cancel()
             return _refused(NOT_NOW, "the worker is busy", "try again")

@@ -30,10 +30,15 @@ class Membership:
             self._doubtful = True
         self._ticked = now
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether there is reason to ask, and the answer has not come."""
+        self.tick()
+        return self._doubtful
+
     async def confirm(self) -> None:
         """Raises ``CannotContinue`` when our partitions belong to somebody else by now."""
-        self.tick()
-        if not self._doubtful:
+        if not self.doubtful:
             return
         if not await self._ask():
             raise CannotContinue(

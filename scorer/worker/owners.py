@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import socket
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from faust.assignor.client_assignment import ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 from yarl import URL
 
+from scorer.errors import UserError
+from scorer.wire.asking import ANY_ADDRESS, check_address
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - recognised, not listened on
 
 
 class OwnersAssignor(PartitionAssignor):
     """Faust's, whose members say where they can be asked (``ChunkedApp.address``)."""
 
+    @cached_property
+    def _token(self) -> str:
+        return uuid4().hex
+
     @property
     def _url(self) -> URL:
-        return URL(cast("Any", self.app).address)
+        # Faust keys what it tells the members by their URLs: equal ones would hide all but one of them.
+        return URL(f"{cast('Any', self.app).address}#{self._token}")
 
     def on_assignment(self, assignment: Any) -> None:
-        # A static member that comes back gets its old assignment, with the address that it had then.
+        # A static member that comes back gets its old assignment, with the URL that it had then.
         metadata: Any = ClientMetadata.loads(self._decompress(assignment.user_data))
         if metadata.url != str(self._url):
             metadata.url = str(self._url)
@@ -37,14 +45,19 @@ class OwnersAssignor(PartitionAssignor):
         distribution: Mapping[str, Mapping[str, list[int]]] = self.external_topics_metadata()
         for url, topics in distribution.items():
             if partition in topics.get(topic, ()):
-                return url
+                return url.partition("#")[0].rstrip("/")
         return ""
 
 
 def advertised(url: str, host: str, port: int) -> str:
-    """Where others reach a server: ``url`` if there is one, else what ``host`` and ``port`` come to."""
-    if url:
-        return url.rstrip("/")
-    if host in ANY_ADDRESS:
-        host = socket.gethostname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    """Where others reach a server: ``url`` if there is one, else what ``host`` and ``port`` come to.
+
+    Raises ``UserError``.
+    """
+    if not url:
+        return f"http://{socket.gethostname() if host in ANY_ADDRESS else host}:{port}"
+    try:
+        check_address(url)
+    except ValueError as error:
+        raise UserError(f"SCORER_ADVERTISED_URL: {error}", hint="such as http://worker-1:9464") from error
+    return url.rstrip("/")

@@ -225,13 +225,19 @@ class ScoreOwner(Service):
 
     def standing(self, key: bytes) -> Standing:
         """A lead as this worker has it; raises ``NotHere``."""
-        number = partition_of(key, self._log_partitions) if self._log_partitions else 0
-        partition = self._partitions().get(number)
-        if partition is not None and (partition.running or partition.stopped):
-            machine = partition.machine
-            return Standing(partition.standing(key), machine.rules, number, machine.state.clock)
-        owner = self.app.assignor.owner_of(self.settings.topic_prefix + LOG, number)
-        raise NotHere(number, "" if owner == self.app.address else owner)
+        agent = self._agent
+        if agent is None or not self._log_partitions:
+            raise NotHere(0, "")
+        number = partition_of(key, self._log_partitions)
+        partition = agent.partitions.get(number)
+        if partition is None:
+            raise NotHere(number, self.app.assignor.owner_of(self.settings.topic_prefix + LOG, number))
+        machine = partition.machine
+        # Not while it is restored, nor where the group may have given it to another meanwhile.
+        sound = machine.ready and (partition.running or bool(partition.stopped))
+        if not sound or agent.membership.doubtful or self.generation() < 0:
+            raise NotHere(number, "")
+        return Standing(partition.standing(key), machine.rules, number, machine.state.clock)
 
     def _partitions(self) -> Mapping[int, ScorePartition]:
         return {} if self._agent is None else self._agent.partitions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from scorer.errors import UserError
 from scorer.wire.asking import LEADS
 from scorer.worker.explainer import headers
+from scorer.worker.supervise import where_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +27,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+REQUEST_TIMEOUT = 10.0  # seconds for a request to come in
 BEAT = 1.0  # seconds
 DEAD_AFTER = 30.0  # seconds without a beat of the event loop
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
+FAILED = b'{"error":"our code failed on this lead","hint":"the log of the worker says where"}'
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+    daemon_threads = True
 
 
 class StatusServer(Service):
@@ -52,8 +61,14 @@ class StatusServer(Service):
         status = self
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = REQUEST_TIMEOUT
+
             def do_GET(self) -> None:
                 code, content_type, body, more = status.answer(self.path)
+                with suppress(ConnectionError):  # whoever asked may have left
+                    self.reply(code, content_type, body, more)
+
+            def reply(self, code: int, content_type: str, body: bytes, more: Mapping[str, str]) -> None:
                 self.send_response(code)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
@@ -66,7 +81,7 @@ class StatusServer(Service):
                 """Scrapes are not news."""
 
         try:
-            self._server = ThreadingHTTPServer(self.address, Handler)
+            self._server = _Server(self.address, Handler)
         except OSError as error:
             raise UserError(
                 f"metrics can't be served on {self.address[0]}:{self.address[1]}: {error.strerror}",
@@ -91,7 +106,11 @@ class StatusServer(Service):
         """HTTP status, content type, body and further headers of a path."""
         path, _, query = path.partition("?")
         if path.startswith(LEADS) and self._explainer is not None:
-            reply = self._explainer.answer(path, query)
+            try:
+                reply = self._explainer.answer(path, query)
+            except Exception as error:  # noqa: BLE001 - the engine's: it may be anything
+                log.error("our code failed on a lead that was asked for\n%s", where_of(error))  # noqa: TRY400
+                return 500, JSON, FAILED, {}
             return reply.status, JSON, reply.body, headers(reply)
         return *self._page(path), {}
 

@@ -92,6 +92,7 @@ async def test_any_worker_answers_for_any_lead_now_and_the_log_for_then(
                     assert (found.lead, found.total) == (user, TOTAL)
                     assert found.asked == (None if kind == "user_id" else lead(kind, number))
                     assert sum(line.points for line in found.ledger) == found.total
+                    assert (len(found.members), found.arriving) == (2, [])
         assert asked(workers[0], "nobody") == 404
         assert asked(workers[0], "\n") == 400
         owned = {one.page("/readyz") and one.total("scorer_score_position") > 0 for one in workers}

@@ -9,6 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
+import scorer.metrics  # noqa: F401 - what a worker serves
 from scorer.errors import UserError
 from scorer.worker.status import DEAD_AFTER, StatusServer
 

@@ -52,7 +52,33 @@ def test_a_person_reads_every_line_and_what_comes_next(
     assert "total 21.59" in lines
     assert any(line.endswith("is no longer qualified: below 15 (15.00 points)") for line in lines)
     assert "rules Small, version 1" in out
-    assert err.startswith("1 lines left out; line 5: ")
+    assert err.startswith("1 lines left out: 1 not_json\n  line 5: not_json: ")
+
+
+def test_what_is_brought_about_by_time_until_then_has_come(
+    asked: list[str], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["explain", "lead-17", "--json", "--at", "2027-06-01", *asked]) == 0
+    found = decode_explanation(capfdbinary.readouterr().out)
+    assert (found.at, found.status, found.next) == ("2027-06-01T00:00:00.000Z", "open", [])
+    assert found.total < 15
+    assert run(["explain", "lead-17", "--at", "2027-06-01", *asked]) == 0
+    assert b"Time alone brings about no outcome until 2028-07-05 00:00:00." in capfdbinary.readouterr().out
+
+
+def test_names_are_shown_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SCORER_LEAD_SECRET", "test")
+    (tmp_path / "rules.yaml").write_text(RULES.replace("rule: Viewed", 'rule: "Path [/pricing] :100:"'))
+    (tmp_path / "events.jsonl").write_text(EVENTS[0].replace("lead-17", "crm:100:7"))
+    where = ["--replay", str(tmp_path / "events.jsonl"), "--rules", str(tmp_path / "rules.yaml")]
+    assert run(["explain", "crm:100:7", *where]) == 0
+    out = capsys.readouterr().out
+    assert "crm:100:7\n" in out
+    assert "Path [/pricing] :100:" in out
+    assert run(["explain", "a\udcff", *where]) == 2
+    assert "no lead id" in capsys.readouterr().err
 
 
 def test_a_past_instant_knows_nothing_of_what_came_later(
