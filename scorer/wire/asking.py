@@ -26,16 +26,64 @@ class Reply(NamedTuple):
 
 def ask(address: str, lead_id: str, *, timeout: float, here: bool = False) -> Reply:
     """Raises ``UNREACHABLE``, and ``ValueError`` for an address that is none. ``timeout``: s."""
-    parts = check_address(address)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+    connection = _connection(address, timeout)
     try:
-        query = f"?{HERE}" if here else ""
-        connection.request("GET", f"{parts.path.rstrip('/')}{path_of(lead_id)}{query}")
-        response = connection.getresponse()
-        body = response.read()
+        return _ask(connection, address, lead_id, here=here)
     finally:
         connection.close()
+
+
+class Connections:
+    """Workers that are asked often: each connection is used again. From any thread."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._idle: dict[str, list[HTTPConnection]] = {}
+
+    def ask(self, address: str, lead_id: str) -> Reply:
+        """For the partitions of that worker only. Raises like ``ask``."""
+        idle = self._idle.setdefault(address, [])
+        while idle:
+            try:
+                connection = idle.pop()
+            except IndexError:
+                break  # another thread has taken it
+            try:
+                reply = _ask(connection, address, lead_id, here=True)
+            except ConnectionError:
+                connection.close()  # it has been idle for too long
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                idle.append(connection)
+                return reply
+        connection = _connection(address, self._timeout)
+        try:
+            reply = _ask(connection, address, lead_id, here=True)
+        except BaseException:
+            connection.close()
+            raise
+        idle.append(connection)
+        return reply
+
+    def close(self) -> None:
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+
+
+def _connection(address: str, timeout: float) -> HTTPConnection:
+    parts = check_address(address)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=timeout)
+
+
+def _ask(connection: HTTPConnection, address: str, lead_id: str, *, here: bool) -> Reply:
+    query = f"?{HERE}" if here else ""
+    connection.request("GET", f"{urlsplit(address).path.rstrip('/')}{path_of(lead_id)}{query}")
+    response = connection.getresponse()
+    body = response.read()
     return Reply(response.status, body, lead_of(response.headers.get("Location", "")))
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from scorer.domain.explaining import decode_explanation, encode_explanation, explain
 from scorer.domain.outcomes import instant
-from scorer.wire.asking import HERE, HOPS, UNREACHABLE, Reply, ask, lead_of, path_of
+from scorer.wire.asking import HERE, HOPS, UNREACHABLE, Connections, Reply, lead_of, path_of
 
 if TYPE_CHECKING:
     from scorer.domain.lead import Lead
@@ -56,10 +56,13 @@ class NotHere(Exception):  # noqa: N818 - where to look, not an error
 
 
 class Leads(Protocol):
-    """A score app's leads; called on its event loop."""
+    """A score app's leads."""
 
     def standing(self, key: bytes) -> Standing:
-        """Raises ``NotHere``."""
+        """On its event loop. Raises ``NotHere``."""
+
+    def elsewhere(self, key: bytes) -> NotHere | None:
+        """None: the lead is ours, if it exists. On any thread."""
 
 
 class Explainer:
@@ -69,6 +72,7 @@ class Explainer:
         self._leads = leads
         self._loop = asyncio.get_running_loop()
         self._slots = BoundedSemaphore(AT_ONCE)
+        self._others = Connections(ASK_OWNER)
 
     def answer(self, path: str, query: str) -> Reply:
         """``path``: all of it, percent-encoded."""
@@ -78,6 +82,10 @@ class Explainer:
             return self._answer(path, query)
         finally:
             self._slots.release()
+
+    def close(self) -> None:
+        """Hang up; nothing is to be asked any more."""
+        self._others.close()
 
     def _answer(self, path: str, query: str) -> Reply:
         lead_id = lead_of(path)
@@ -117,7 +125,7 @@ class Explainer:
             hint = "try again; each worker needs an address of its own (SCORER_ADVERTISED_URL)"
             return _refused(NOT_NOW, f"no worker can be asked about partition {number} now", hint)
         try:
-            return ask(owner, lead_id, timeout=ASK_OWNER, here=True)
+            return self._others.ask(owner, lead_id)
         except (*UNREACHABLE, ValueError) as error:
             problem = f"the owner of partition {number} does not answer: {type(error).__name__}"
             return _refused(
@@ -126,6 +134,8 @@ class Explainer:
 
     def _here(self, lead_id: str) -> Reply:
         key = lead_id.encode()
+        if (elsewhere := self._leads.elsewhere(key)) is not None:
+            raise elsewhere  # without waiting for the loop
         looking = asyncio.run_coroutine_threadsafe(self._look(key), self._loop)
         try:
             lead, rules, partition, clock = looking.result(LOOK)

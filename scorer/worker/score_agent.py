@@ -321,6 +321,10 @@ class ScoreAgent:
         """Those owned, by number."""
         return {number: owned.partition for number, owned in self._owned.items()}
 
+    def owns(self, number: int) -> bool:
+        """Whether a partition is ours, perhaps still being restored. On any thread."""
+        return number in self._owned
+
     def problems(self) -> list[str]:
         """Why the worker is not ready; empty when it is."""
         if self._restoring:

@@ -225,19 +225,26 @@ class ScoreOwner(Service):
 
     def standing(self, key: bytes) -> Standing:
         """A lead as this worker has it; raises ``NotHere``."""
-        agent = self._agent
-        if agent is None or not self._log_partitions:
-            raise NotHere(0, "")
-        number = partition_of(key, self._log_partitions)
-        partition = agent.partitions.get(number)
-        if partition is None:
-            raise NotHere(number, self.app.assignor.owner_of(self.settings.topic_prefix + LOG, number))
+        if (elsewhere := self.elsewhere(key)) is not None:
+            raise elsewhere
+        agent, number = self._running(), partition_of(key, self._log_partitions)
+        partition = agent.partitions[number]
         machine = partition.machine
         # Not while it is restored, nor where the group may have given it to another meanwhile.
         sound = machine.ready and (partition.running or bool(partition.stopped))
         if not sound or agent.membership.doubtful or self.generation() < 0:
             raise NotHere(number, "")
         return Standing(partition.standing(key), machine.rules, number, machine.state.clock)
+
+    def elsewhere(self, key: bytes) -> NotHere | None:
+        """Where to ask for a lead of somebody else's; None: it is ours. On any thread."""
+        agent = self._agent
+        if agent is None or not self._log_partitions:
+            return NotHere(0, "")
+        number = partition_of(key, self._log_partitions)
+        if agent.owns(number):
+            return None
+        return NotHere(number, self.app.assignor.owner_of(self.settings.topic_prefix + LOG, number))
 
     def _partitions(self) -> Mapping[int, ScorePartition]:
         return {} if self._agent is None else self._agent.partitions

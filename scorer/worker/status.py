@@ -62,6 +62,9 @@ class StatusServer(Service):
 
         class Handler(BaseHTTPRequestHandler):
             timeout = REQUEST_TIMEOUT
+            protocol_version = "HTTP/1.1"  # workers that ask each other stay connected
+            disable_nagle_algorithm = True
+            wbufsize = -1  # headers and body in one piece
 
             def do_GET(self) -> None:
                 code, content_type, body, more = status.answer(self.path)
@@ -76,6 +79,7 @@ class StatusServer(Service):
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+                self.wfile.flush()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
                 """Scrapes are not news."""
@@ -95,6 +99,8 @@ class StatusServer(Service):
         if self._server is not None:
             await asyncio.to_thread(self._server.shutdown)
             self._server.server_close()
+        if self._explainer is not None:
+            self._explainer.close()
 
     @Service.task
     async def _beat(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import demo, engine, latency, poison, restore, rule_file, rule_tests, worker
+from tests.bench import demo, engine, explain, latency, poison, restore, rule_file, rule_tests, worker
 from tests.bench.figures import tell
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "poison_cost_worker": poison.worker,
     "poison_door_per_s": poison.door,
     "latency_p50_ms": latency.figures,
+    "explain_p99_ms": explain.now,
     "restore_leads_per_s": restore.figures,
     "rss_mb_5m_leads": restore.many,
     "rule_mutants_caught_ratio": rule_tests.mutants_caught,

@@ -69,7 +69,7 @@ def _warm_up(bootstrap: str) -> None:
         home = Path(folder)
         with WorkerProcess(settings, home) as worker:
             wait_until(worker.ready, 60, "the worker is ready")
-            publisher = _publish(settings, STEADY, home / "probes", doors=True, seconds=BROKER_WARM)
+            publisher = publish(settings, STEADY, home / "probes", doors=True, seconds=BROKER_WARM)
             if publisher.wait(BROKER_WARM + 60):
                 raise RuntimeError("the publisher failed")
             worker.stop()
@@ -84,7 +84,7 @@ def _run(bootstrap: str, rate: int, *, doors: bool) -> Latency:
         only = () if doors else ("--only", "score")
         with WorkerProcess(settings, home, *only) as worker, Outcomes(settings) as outcomes:
             wait_until(worker.ready, 60, "the worker is ready")
-            publisher = _publish(settings, rate, home / "probes", doors=doors)
+            publisher = publish(settings, rate, home / "probes", doors=doors)
             try:
                 time.sleep(WARM)
                 began, used, stolen = time.monotonic(), worker.processor_seconds(), steal()
@@ -108,9 +108,10 @@ def _run(bootstrap: str, rate: int, *, doors: bool) -> Latency:
     return Latency(round(points[49], 1), round(points[98], 1), round(cores, 3))
 
 
-def _publish(
+def publish(
     settings: Settings, rate: int, probes: Path, *, doors: bool, seconds: float = WARM + MEASURED
 ) -> subprocess.Popen[bytes]:
+    """Starts a publisher; ``probes`` is the file in which it notes what it has sent when."""
     command = [sys.executable, "-m", "tests.bench.pace", settings.bootstrap, settings.topic_prefix]
     command += ["--rate", str(rate), "--seconds", str(seconds), "--partitions", str(PARTITIONS)]
     command += ["--probes", str(probes), "--name", uuid4().hex[:6]]

@@ -16,7 +16,7 @@ from scorer.domain.links import Links
 from scorer.domain.model import Award, Fixed, Matcher, Model, Score, Threshold, encode_model
 from scorer.domain.rules import build
 from scorer.wire.asking import Reply, ask
-from scorer.worker import explainer
+from scorer.worker import explainer, status
 from scorer.worker.explainer import Explainer, NotHere, Standing
 from scorer.worker.status import StatusServer
 
@@ -42,10 +42,14 @@ class Leads:
     has: dict[str, Lead] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
 
+    def elsewhere(self, key: bytes) -> NotHere | None:
+        letter = key.decode()[0]
+        return None if letter == self.letter else NotHere(ord(letter), self.others.get(letter, ""))
+
     def standing(self, key: bytes) -> Standing:
         lead_id = key.decode()
-        if lead_id[0] != self.letter:
-            raise NotHere(ord(lead_id[0]), self.others.get(lead_id[0], ""))
+        if (elsewhere := self.elsewhere(key)) is not None:
+            raise elsewhere
         if lead_id.endswith("!"):
             raise ZeroDivisionError(lead_id)
         return Standing(self.has.get(lead_id), RULES, 7, CLOCK)
@@ -104,6 +108,14 @@ async def test_a_lead_is_followed_through_other_workers() -> None:
         assert (found.lead, found.asked, found.members, found.arriving) == ("a2", "a1", ["a1", "b1"], ["b1"])
         assert decode_explanation((await asked("b2")).body).lead == "b2"
         assert refusal(await asked("b3")) == (404, "there is no such lead")
+
+
+async def test_a_connection_that_has_been_closed_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "REQUEST_TIMEOUT", 0.2)
+    async with serving(Leads("a"), Leads("b", {"b1": known()})) as asked:
+        for _ in range(3):
+            assert (await asked("b1")).status == 200
+            await asyncio.sleep(0.5)  # the other side hangs up
 
 
 async def test_a_circle_comes_to_an_end() -> None:
