@@ -54,8 +54,6 @@ def _head(one: Explanation) -> list[str]:
         lines.append(f"grades: {told}" + (f", {one.cell}" if one.cell else ""))
     if one.members:
         lines.append(f"with {len(one.members)} more ids: {', '.join(one.members)}")
-    if one.arriving:
-        lines.append(f"points still on their way from {', '.join(one.arriving)}")
     if one.importing:
         lines.append("an import has changed it, and is not complete: it is judged when the import ends")
     if one.account:

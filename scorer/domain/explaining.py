@@ -111,8 +111,6 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
     """An import that is not complete has changed the lead: it is judged at the import's end."""
     members: list[str] = []
     """Leads that have become part of this one."""
-    arriving: list[str] = []
-    """Those of them whose points are still on their way."""
     asked: str | None = None
     """The id that was asked for, where it has become part of this lead."""
     exact_since: str | None = None
@@ -159,7 +157,6 @@ def explain(
         lead.machines,
         bool(lead.touched),
         [] if links is None else [member.decode() for member in links.members],
-        [] if links is None else [member.decode() for member in links.members if member not in links.joined],
         asked.decode() if asked and asked != key else None,
     )
 

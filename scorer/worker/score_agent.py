@@ -126,6 +126,7 @@ class ScoreAgent:
         async with owned.lock:
             owned.partition.drop()
             owned.partition.store.close()
+        owned.metrics.forget()
 
     async def close(self) -> None:
         """After the final checkpoint."""

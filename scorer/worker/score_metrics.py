@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter
+from contextlib import suppress
+
+from prometheus_client import Counter, Gauge
 
 from scorer import metrics
 from scorer.domain.partition import LogPartition
@@ -28,9 +30,20 @@ _COUNTERS: dict[str, Counter] = {
 }
 
 
+_GAUGES: tuple[Gauge, ...] = (
+    metrics.SCORE_DURABLE_POSITION,
+    metrics.SCORE_STOPPED,
+    metrics.SCORE_POSITION,
+    metrics.SCORE_CLOCK,
+    metrics.SCORE_WAITING_TIMERS,
+    metrics.SCORE_CACHED_LEADS,
+    metrics.SCORE_UNSWEPT,
+)
+
+
 class PartitionMetrics:
     def __init__(self, number: int) -> None:
-        label = str(number)
+        self._label = label = str(number)
         self._children = [(name, counter.labels(label)) for name, counter in _COUNTERS.items()]
         self._of: Counters | None = None
         self._last: dict[str, int] = {}
@@ -42,6 +55,12 @@ class PartitionMetrics:
         self._timers = metrics.SCORE_WAITING_TIMERS.labels(label)
         self._cached = metrics.SCORE_CACHED_LEADS.labels(label)
         self._unswept = metrics.SCORE_UNSWEPT.labels(label)
+
+    def forget(self) -> None:
+        """The partition is another's: here its gauges would stand still for ever. Counters go on counting."""
+        for gauge in _GAUGES:
+            with suppress(KeyError):
+                gauge.remove(self._label)
 
     def update(self, machine: LogPartition, cached: int) -> None:
         """Once per checkpoint. The machine's counters start at zero with each machine."""
