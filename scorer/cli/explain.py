@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scorer.cli.options import kafka_options
+from scorer.cli.options import kafka_options, milliseconds_of
 from scorer.cli.person_options import person_options, warn_of_secret
 from scorer.errors import UserError
 
@@ -86,15 +86,8 @@ def command(
 
 
 def _milliseconds(text: str) -> int:
-    from scorer.wire.dead_letters import Rejected
-    from scorer.wire.times import milliseconds
-
-    try:
-        return milliseconds(text if len(text) > len("2026-11-01") else f"{text}T00:00:00Z")
-    except Rejected as rejected:
-        raise UserError(
-            f"--at: {rejected.detail}", hint="such as 2026-11-01 or 2026-11-01T10:00:00Z"
-        ) from rejected
+    whole = text if len(text) > len("2026-11-01") else f"{text}T00:00:00Z"
+    return milliseconds_of("--at", whole, "such as 2026-11-01 or 2026-11-01T10:00:00Z")
 
 
 def _in_worker(settings: Settings, worker: str | None, ids: list[str]) -> list[Explanation | Nobody]:

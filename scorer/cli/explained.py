@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from scorer.cli.options import readable
 from scorer.domain.explaining import encode_explanation
+from scorer.domain.lifecycle import QUALIFIED_STAGE, STAGES
+from scorer.domain.outcomes import BELOW_EXIT, LEAD_DISQUALIFIED, LEAD_QUALIFIED, LEAD_STAGE
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,12 +19,10 @@ if TYPE_CHECKING:
 _WIDTH = 80
 """Columns at least, so that rules' names stay in one piece when the output is no terminal."""
 _SAID = {
-    "lead.qualified": "qualifies",
-    "lead.disqualified": "is disqualified",
-    "lead.stage": "moves to {stage}",
+    LEAD_QUALIFIED: "qualifies",
+    LEAD_DISQUALIFIED: "is disqualified",
+    LEAD_STAGE: "moves to {stage}",
 }
-_RISEN = "Qualified"
-_BELOW = "score"  # the reason of an outcome that the total alone brings about
 
 
 def show(one: Explanation, *, as_json: bool) -> None:
@@ -48,7 +48,7 @@ def _head(one: Explanation) -> list[str]:
         words.append(one.lifecycle)
     if one.disqualified_by:
         words[0] += f" by {one.disqualified_by}"
-    lines = [name, f"{_points(one.total)} points at {_time(one.at)}: {', '.join(words)}"]
+    lines = [name, f"{_points(one.total)} points at {readable(one.at)}: {', '.join(words)}"]
     if one.grades:
         told = ", ".join(f"{score} {grade}" for score, grade in one.grades.items())
         lines.append(f"grades: {told}" + (f", {one.cell}" if one.cell else ""))
@@ -59,7 +59,7 @@ def _head(one: Explanation) -> list[str]:
     if one.account:
         lines.append(f"counts in the account {one.account}")
     if one.exact_since:
-        lines.append(f"exact since {_time(one.exact_since)} only: the log no longer has what came before")
+        lines.append(f"exact since {readable(one.exact_since)} only: the log no longer has what came before")
     return lines
 
 
@@ -85,27 +85,23 @@ def _order(line: Contribution) -> tuple[float, str, str]:
 
 
 def _foot(one: Explanation) -> list[str]:
-    until = _time(one.foreseen)
+    until = readable(one.foreseen)
     lines = ["If nothing happens:"] if one.next else [f"Time alone brings about no outcome until {until}."]
-    lines += [f"  {_time(coming.time)}  {_coming(coming, one)}" for coming in one.next]
+    lines += [f"  {readable(coming.time)}  {_coming(coming, one)}" for coming in one.next]
     rules = f"rules {one.rules.name}, version {one.rules.version} ({one.rules.fingerprint})"
-    read = f"log partition {one.log.partition} up to {_time(one.log.clock)}"
+    read = f"log partition {one.log.partition} up to {readable(one.log.clock)}"
     return [*lines, f"{rules}; {read}; last change at offset {one.log.offset}"]
 
 
 def _coming(coming: Coming, one: Explanation) -> str:
     said = _SAID.get(coming.type, coming.type).format(stage=coming.stage)
     reason = coming.reason
-    if reason == _BELOW:
-        rises = coming.type == "lead.qualified" or coming.stage == _RISEN
+    if reason == BELOW_EXIT:  # or above the entry: the total alone
+        rises = coming.type == LEAD_QUALIFIED or coming.stage == STAGES[QUALIFIED_STAGE]
         reason = f"above {one.enter:g}" if rises else f"below {one.exit:g}"
-        said = "is no longer qualified" if coming.type == "lead.disqualified" else said
+        said = "is no longer qualified" if coming.type == LEAD_DISQUALIFIED else said
     return f"{said}: {reason} ({_points(coming.total)} points)"
 
 
 def _points(points: float) -> str:
     return f"{points:.2f}"
-
-
-def _time(text: str) -> str:
-    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S")

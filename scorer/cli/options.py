@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from functools import wraps
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from scorer.errors import UserError
 from scorer.settings import from_environment
 
 if TYPE_CHECKING:
@@ -30,6 +32,22 @@ def kafka_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args, settings=msgspec.structs.replace(settings, **changed), **kwargs)
 
     return command
+
+
+def milliseconds_of(option: str, text: str, hint: str) -> int:
+    """An RFC 3339 time that an option was given; raises ``UserError``."""
+    from scorer.wire.dead_letters import Rejected
+    from scorer.wire.times import milliseconds
+
+    try:
+        return milliseconds(text)
+    except Rejected as rejected:
+        raise UserError(f"{option}: {rejected.detail}", hint=hint) from rejected
+
+
+def readable(instant: str) -> str:
+    """An RFC 3339 time of ours, to the second."""
+    return datetime.fromisoformat(instant).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def default_rules() -> Path:

@@ -7,14 +7,13 @@ import heapq
 import os
 import sys
 from contextlib import ExitStack
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import click
 
-from scorer.cli.options import default_rules
+from scorer.cli.options import default_rules, milliseconds_of, readable
 from scorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -123,7 +122,8 @@ def read_input(file: BinaryIO, rules: Path | None, until: str | None, moved: Cal
     model = _model(rules)
     events = EventLines(identity_of(from_environment(os.environ)))
     plain = EventSource(bad, model, events)
-    return _Input(plain.batches(everything, moved, _milliseconds(until)), bad, list)
+    end = 0 if until is None else milliseconds_of("--until", until, "such as 2026-11-01T10:00:00Z")
+    return _Input(plain.batches(everything, moved, end), bad, list)
 
 
 def _model(rules: Path | None) -> bytes:
@@ -131,18 +131,6 @@ def _model(rules: Path | None) -> bytes:
     from scorer.rulefile import require
 
     return encode_model(require(rules or default_rules()))
-
-
-def _milliseconds(text: str | None) -> int:
-    from scorer.wire.dead_letters import Rejected
-    from scorer.wire.times import milliseconds
-
-    if text is None:
-        return 0
-    try:
-        return milliseconds(text)
-    except Rejected as rejected:
-        raise UserError(f"--until: {rejected.detail}", hint="such as 2026-11-01T10:00:00Z") from rejected
 
 
 def _write_outcomes(batches: Iterable[list[Outcome]], out: BinaryIO | None, *, quiet: bool) -> dict[str, int]:
@@ -218,7 +206,7 @@ def _show_top(replay: Replay, top: int) -> None:
 def _instant(ms: int) -> str:
     from scorer.domain.outcomes import instant
 
-    return datetime.fromisoformat(instant(ms)).strftime("%Y-%m-%d %H:%M:%S")
+    return readable(instant(ms))
 
 
 def _summary(replay: Replay, read: _Input, counts: dict[str, int]) -> None:

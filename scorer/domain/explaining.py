@@ -14,8 +14,7 @@ from scorer.domain.lead import (
     RESTING,
     SPENT,
     Lead,
-    decode_lead,
-    encode_lead,
+    copy_of,
 )
 from scorer.domain.ledger import ledger
 from scorer.domain.lifecycle import LIFECYCLE
@@ -166,7 +165,7 @@ def coming(rules: RuleSet, lead: Lead, key: bytes, at: int) -> tuple[list[Coming
 
     The lead stays as it is.
     """
-    copy = decode_lead(encode_lead(lead))
+    copy = copy_of(lead)
     out: list[Outcome] = []
     until = at + AHEAD
     for _ in range(STEPS):
@@ -185,7 +184,7 @@ def coming(rules: RuleSet, lead: Lead, key: bytes, at: int) -> tuple[list[Coming
 
 def brought_to(rules: RuleSet, lead: Lead, key: bytes, at: int) -> Lead:
     """A copy of a lead as time alone leaves it at an instant (ms); nothing of it is told."""
-    copy = decode_lead(encode_lead(lead))
+    copy = copy_of(lead)
     fire(rules, copy, key, at, [])
     return copy
 

@@ -276,6 +276,11 @@ def decode_lead(encoded: bytes | memoryview) -> Lead:
     return Lead(*arguments)
 
 
+def copy_of(lead: Lead) -> Lead:
+    """A lead that may be changed without changing this one."""
+    return decode_lead(encode_lead(lead))
+
+
 def newer(encoded: bytes | memoryview, known: int) -> NewerFormat | None:
     """What is the matter with a state that can't be decoded, if a later version has stored it."""
     stands = msgspec.msgpack.decode(encoded)

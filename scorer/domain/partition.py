@@ -17,7 +17,7 @@ from scorer.domain.account import Account
 from scorer.domain.accounting import Accounting
 from scorer.domain.encoded import is_fact
 from scorer.domain.engine import step, step_imported
-from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat, decode_lead, encode_lead
+from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat, copy_of
 from scorer.domain.person import take_in
 from scorer.domain.record import (
     ACCOUNT,
@@ -127,7 +127,7 @@ class LogPartition(Accounting):
         lead = self.get(key)
         if lead is None:
             return None
-        copy = decode_lead(encode_lead(lead))
+        copy = copy_of(lead)
         if copy.milestone < self.state.milestone:
             apart = LogPartition(self.state, self.rule_sets, lambda _: copy)
             apart.touch(key)

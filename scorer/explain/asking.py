@@ -7,11 +7,10 @@ import msgspec
 from scorer.domain.explaining import Explanation, decode_explanation
 from scorer.errors import UserError
 from scorer.explain.past import Nobody
-from scorer.wire.asking import UNREACHABLE, ask
+from scorer.wire.asking import FORGOTTEN, FOUND, UNKNOWN, UNREACHABLE, ask
 
 TIMEOUT = 10.0
 """Seconds; a worker tries for three while partitions change hands."""
-FOUND, UNKNOWN, FORGOTTEN = 200, 404, 410
 
 
 class _Refusal(msgspec.Struct):

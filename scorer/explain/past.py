@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from scorer.broker import Broker, Range
+    from scorer.replay import Standing
 
     Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
@@ -38,35 +39,40 @@ class Nobody(NamedTuple):
     """When the person was forgotten; empty: never."""
 
 
+def followed(replay: Replay, asked: str) -> tuple[str, Standing | None]:
+    """(what a lead has become part of in the end, as far as has been read; how that stands)."""
+    lead_id = asked
+    for _ in range(HOPS):
+        standing = replay.standing(lead_id)
+        links = None if standing is None else standing.lead.links
+        if links is None or not links.moved:
+            return lead_id, standing
+        lead_id = links.moved.decode()
+    raise UserError(f"{asked} does not come to an end in {HOPS} steps", exit_code=1)
+
+
 def in_replay(replay: Replay, asked: str, until: int | None = None) -> Explanation | Nobody:
     """A lead in a replay that has come to its end, at the instant ``until`` (ms) or at the replay's clock.
 
     Time alone has taken it there: what was due between the last clock and ``until`` counts as having come.
     """
-    lead_id = asked
-    for _ in range(HOPS):
-        standing = replay.standing(lead_id)
+    lead_id, standing = followed(replay, asked)
+    if standing is None or not standing.lead.since:
         links = None if standing is None else standing.lead.links
-        if links is not None and links.moved:
-            lead_id = links.moved.decode()
-        elif standing is None or not standing.lead.since:
-            erased = 0 if links is None else links.erased
-            return Nobody(asked, instant(erased) if erased else "")
-        else:
-            lead, rules, key = standing.lead, standing.rules, lead_id.encode()
-            now = standing.clock - rules.model.grace if until is None else until
-            if until is not None and standing.clock:
-                lead = brought_to(rules, lead, key, until)
-            return explain(
-                rules,
-                lead,
-                key,
-                max(lead.clock, now),
-                partition=standing.partition,
-                clock=standing.clock,
-                asked=asked.encode(),
-            )
-    raise UserError(f"{asked} does not come to an end in {HOPS} steps", exit_code=1)
+        return Nobody(asked, instant(links.erased) if links is not None and links.erased else "")
+    lead, rules, key = standing.lead, standing.rules, lead_id.encode()
+    at = standing.clock - rules.model.grace if until is None else until
+    if until is not None and standing.clock:
+        lead = brought_to(rules, lead, key, until)
+    return explain(
+        rules,
+        lead,
+        key,
+        max(lead.clock, at),
+        partition=standing.partition,
+        clock=standing.clock,
+        asked=asked.encode(),
+    )
 
 
 class Past:
@@ -86,28 +92,18 @@ class Past:
 
     def explain(self, asked: str) -> Explanation | Nobody:
         """Raises ``UserError`` where the log's beginning has expired and nothing can be said."""
-        for _ in range(HOPS):
-            found = in_replay(self._replay, asked, self._until)
-            number = partition_of(self._end(asked).encode(), self._count)
-            if number in self._began:
-                began = self._began[number]
-                if isinstance(found, Explanation) and began:
-                    # Of a lead that has come from another partition, that one's beginning counts too.
-                    began = max(self._began.values())
-                    return replace(found, exact_since=instant(began))
-                return found
+        while (number := self._partition(asked)) not in self._began:
             self._read(number)
-        raise UserError(f"{asked} does not come to an end in {HOPS} steps", exit_code=1)
+        found = in_replay(self._replay, asked, self._until)
+        if isinstance(found, Explanation) and self._began[number]:
+            # Of a lead that has come from another partition, that one's beginning counts too.
+            return replace(found, exact_since=instant(max(self._began.values())))
+        return found
 
-    def _end(self, lead_id: str) -> str:
-        """The last that is known of what a lead has become part of."""
-        for _ in range(HOPS):
-            standing = self._replay.standing(lead_id)
-            links = None if standing is None else standing.lead.links
-            if links is None or not links.moved:
-                break
-            lead_id = links.moved.decode()
-        return lead_id
+    def _partition(self, asked: str) -> int:
+        """Where a lead is, as far as has been read."""
+        lead_id, _ = followed(self._replay, asked)
+        return partition_of(lead_id.encode(), self._count)
 
     def _read(self, number: int) -> None:
         wanted = self._broker.range(LOG, number)

@@ -12,6 +12,8 @@ HOPS: Final = 16
 """Leads followed from one to what it has become part of; a user's is reached in three."""
 HERE: Final = "here"
 """Query of one worker to another: answer for your own partitions only."""
+FOUND, MOVED, BAD, UNKNOWN, FORGOTTEN, ENDLESS, NOT_NOW = 200, 308, 400, 404, 410, 500, 503
+"""HTTP statuses of the answers."""
 UNREACHABLE: Final = (OSError, HTTPException)
 """What ``ask`` raises where there is no answer."""
 
@@ -43,29 +45,20 @@ class Connections:
     def ask(self, address: str, lead_id: str) -> Reply:
         """For the partitions of that worker only. Raises like ``ask``."""
         idle = self._idle.setdefault(address, [])
-        while idle:
+        while True:
             try:
-                connection = idle.pop()
+                connection, used = idle.pop(), True
             except IndexError:
-                break  # another thread has taken it
+                connection, used = _connection(address, self._timeout), False
             try:
                 reply = _ask(connection, address, lead_id, here=True)
-            except ConnectionError:
-                connection.close()  # it has been idle for too long
-            except BaseException:
+            except BaseException as error:
                 connection.close()
+                if used and isinstance(error, ConnectionError):
+                    continue  # it has been idle for too long
                 raise
-            else:
-                idle.append(connection)
-                return reply
-        connection = _connection(address, self._timeout)
-        try:
-            reply = _ask(connection, address, lead_id, here=True)
-        except BaseException:
-            connection.close()
-            raise
-        idle.append(connection)
-        return reply
+            idle.append(connection)
+            return reply
 
     def close(self) -> None:
         for idle in self._idle.values():

@@ -16,13 +16,27 @@ from msgspec.structs import replace
 
 from scorer.domain.explaining import decode_explanation, encode_explanation, explain
 from scorer.domain.outcomes import instant
-from scorer.wire.asking import HERE, HOPS, UNREACHABLE, Connections, Reply, lead_of, path_of
+from scorer.wire.asking import (
+    BAD,
+    ENDLESS,
+    FORGOTTEN,
+    FOUND,
+    HERE,
+    HOPS,
+    MOVED,
+    NOT_NOW,
+    UNKNOWN,
+    UNREACHABLE,
+    Connections,
+    Reply,
+    lead_of,
+    path_of,
+)
 
 if TYPE_CHECKING:
     from scorer.domain.lead import Lead
     from scorer.domain.rules import RuleSet
 
-FOUND, MOVED, BAD, UNKNOWN, FORGOTTEN, ENDLESS, NOT_NOW = 200, 308, 400, 404, 410, 500, 503
 LONGEST = 256
 """Characters of a lead id."""
 PATIENCE = 3.0

@@ -72,8 +72,9 @@ async def run_worker(
     explainer = Explainer(apps[-1].owner) if SCORE in parts else None
     status = StatusServer(settings.metrics_host, settings.metrics_port, problems, explainer)
     await status.start()
+    address = advertised(settings.advertised_url, *status.address)
     for app in apps:
-        app.address = advertised(settings.advertised_url, *status.address)
+        app.address = address
     # Until doors and rules are complete nothing may be appended to the log, and nothing can be scored.
     await complete_book(KafkaBookReader(settings, registry), wait_for)
     waiting.clear()

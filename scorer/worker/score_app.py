@@ -234,7 +234,7 @@ class ScoreOwner(Service):
         sound = machine.ready and (partition.running or bool(partition.stopped))
         if not sound or agent.membership.doubtful or self.generation() < 0:
             raise NotHere(number, "")
-        return Standing(partition.standing(key), machine.rules, number, machine.state.clock)
+        return Standing(machine.standing(key), machine.rules, number, machine.state.clock)
 
     def elsewhere(self, key: bytes) -> NotHere | None:
         """Where to ask for a lead of somebody else's; None: it is ours. On any thread."""

@@ -30,35 +30,29 @@ _COUNTERS: dict[str, Counter] = {
 }
 
 
-_GAUGES: tuple[Gauge, ...] = (
-    metrics.SCORE_DURABLE_POSITION,
-    metrics.SCORE_STOPPED,
-    metrics.SCORE_POSITION,
-    metrics.SCORE_CLOCK,
-    metrics.SCORE_WAITING_TIMERS,
-    metrics.SCORE_CACHED_LEADS,
-    metrics.SCORE_UNSWEPT,
-)
-
-
 class PartitionMetrics:
     def __init__(self, number: int) -> None:
         self._label = label = str(number)
         self._children = [(name, counter.labels(label)) for name, counter in _COUNTERS.items()]
         self._of: Counters | None = None
         self._last: dict[str, int] = {}
+        self._gauges: list[Gauge] = []
         self.swept = metrics.SCORE_SWEPT.labels(label)
-        self.durable_position = metrics.SCORE_DURABLE_POSITION.labels(label)
-        self.stopped = metrics.SCORE_STOPPED.labels(label)
-        self._position = metrics.SCORE_POSITION.labels(label)
-        self._clock = metrics.SCORE_CLOCK.labels(label)
-        self._timers = metrics.SCORE_WAITING_TIMERS.labels(label)
-        self._cached = metrics.SCORE_CACHED_LEADS.labels(label)
-        self._unswept = metrics.SCORE_UNSWEPT.labels(label)
+        self.durable_position = self._gauge(metrics.SCORE_DURABLE_POSITION)
+        self.stopped = self._gauge(metrics.SCORE_STOPPED)
+        self._position = self._gauge(metrics.SCORE_POSITION)
+        self._clock = self._gauge(metrics.SCORE_CLOCK)
+        self._timers = self._gauge(metrics.SCORE_WAITING_TIMERS)
+        self._cached = self._gauge(metrics.SCORE_CACHED_LEADS)
+        self._unswept = self._gauge(metrics.SCORE_UNSWEPT)
+
+    def _gauge(self, gauge: Gauge) -> Gauge:
+        self._gauges.append(gauge)
+        return gauge.labels(self._label)
 
     def forget(self) -> None:
         """The partition is another's: here its gauges would stand still for ever. Counters go on counting."""
-        for gauge in _GAUGES:
+        for gauge in self._gauges:
             with suppress(KeyError):
                 gauge.remove(self._label)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from scorer.domain.account import Account, decode_account, encode_account
 from scorer.domain.account_outcomes import account_view
 from scorer.domain.joining import Sent
-from scorer.domain.lead import Lead, decode_lead, encode_lead
+from scorer.domain.lead import Lead, copy_of, decode_lead, encode_lead
 from scorer.domain.links import Links
 from scorer.domain.outcomes import Outcome, identity_view, score_view
 from scorer.domain.partition import Dead, LogPartition, Message
@@ -108,11 +108,7 @@ class ScorePartition:
     def get(self, key: bytes) -> Lead | None:
         """A copy of a lead as it stands."""
         lead = self.machine.get(key)
-        return None if lead is None else decode_lead(encode_lead(lead))
-
-    def standing(self, key: bytes) -> Lead | None:
-        """See ``Population.standing``."""
-        return self.machine.standing(key)
+        return None if lead is None else copy_of(lead)
 
     def _load(self, key: bytes) -> Lead | None:
         lead = self._older.get(key)
