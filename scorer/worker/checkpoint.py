@@ -3,7 +3,7 @@
 Each step is awaited and checked before the next begins:
 
 1. the cut, synchronous
-2. what is said acknowledged: outcomes, dead letters, records for the log, views of scores and of who is who
+2. what is said acknowledged: outcomes, dead letters, records for the log, views
 3. changed leads and system keys in the changelog, the cut record last, acknowledged
 4. the local store
 
@@ -19,13 +19,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from scorer.wire.registry import ACCOUNT_SCORE, CHANGELOG, IDENTITY, SCORE
-from scorer.worker.cut import epoch_headers
+from scorer.wire.registry import CHANGELOG
+from scorer.worker.cut import SHOWN, epoch_headers
 from scorer.worker.outbox import Outbox
 from scorer.worker.ports import Kafka, Lane, Offload
 from scorer.worker.score_partition import ScorePartition
+from scorer.worker.sole_writer import append
 from scorer.worker.store_meta import Meta
-from scorer.worker.supervise import CannotContinue
+from scorer.worker.views import look, show
+
+LOOK_EVERY = 60.0
+"""Seconds after which it is made sure that nobody else writes views, although we have none to write."""
+
+
+Change = tuple[bytes, bytes | None]
 
 
 class Done(NamedTuple):
@@ -52,7 +59,7 @@ async def checkpoint(
     """One checkpoint of one partition; None when nothing has changed since the last.
 
     Not to be called again for the partition before it has returned. ``clock``: monotonic seconds.
-    ``confirm`` is awaited before the changelog is written to; it raises if we are not to.
+    ``confirm`` is awaited before views or the changelog are written to; it raises if we are not to.
     """
     if not partition.changed:
         return None
@@ -62,43 +69,34 @@ async def checkpoint(
     began = clock()
     taken = partition.take()
     cut_seconds = clock() - began
-    views = [kafka.lane(SCORE, number)]
-    views[0].extend(taken.views)
-    for topic, records in ((IDENTITY, taken.identities), (ACCOUNT_SCORE, taken.accounts)):
-        if records:
-            views.append(kafka.lane(topic, number))
-            views[-1].extend(records)
-    for view in views:
-        view.push()
-    await asyncio.gather(outbox.flush(), *(view.flush() for view in views))
     await confirm()
-    changes = [*taken.leads.items(), *taken.system]
+    shown = partition.shown
+    if began - shown.looked > LOOK_EVERY:
+        await look(kafka, number, shown)
+        shown.looked = began
+    await asyncio.gather(outbox.flush(), show(kafka, number, shown, taken.views))
+    await confirm()
+    changes: list[Change] = [*taken.leads.items()]
+    if (ends := shown.encode()) != shown.durable:
+        changes.append((SHOWN, ends))
+    changes += taken.system  # the cut record last
     meta = await write(kafka.lane(CHANGELOG, number), number, partition.epoch, meta, changes)
     await offload(partial(partition.store.persist, changes, taken.timers, meta))
+    shown.durable = ends
     partition.settle(taken)
     size = sum(len(key) + len(value or b"") for key, value in changes)
     return Done(taken.position, len(taken.leads), size, cut_seconds)
 
 
-async def write(
-    changelog: Lane, number: int, epoch: int, meta: Meta, records: Sequence[tuple[bytes, bytes | None]]
-) -> Meta:
+async def write(changelog: Lane, number: int, epoch: int, meta: Meta, records: Sequence[Change]) -> Meta:
     """Append to a partition's changelog; returns where the store stands once it has them too.
 
-    Raises ``CannotContinue`` when the records don't follow what we know to be there: somebody else
-    writes as well. Each of the two finds out, and what the wrong one wrote is ignored by its epoch.
+    Raises ``CannotContinue`` when somebody else writes as well; what the wrong one of the two wrote is
+    ignored by its epoch.
     """
-    headers = epoch_headers(epoch)
-    expected = meta.next
-    for run in await changelog.send(records, headers):
-        if run.base != expected:
-            raise CannotContinue(
-                f"another writer: partition {number} of the changelog took our records at offset"
-                f" {run.base} instead of {expected}",
-                "it heals by itself: who owns the partition now sends the good states again",
-            )
-        expected += run.records
-    return Meta(expected, epoch, meta.fence, meta.changelog)
+    where = f"partition {number} of the changelog"
+    end = await append(changelog, where, meta.next, records, epoch_headers(epoch))
+    return Meta(end, epoch, meta.fence, meta.changelog)
 
 
 def meta_of(partition: ScorePartition) -> Meta:

@@ -17,6 +17,8 @@ from scorer.worker.ports import Header, Headers
 SYSTEM: Final = b"\0"
 CUT: Final = b"\0cut"
 RULES: Final = b"\0rules:"
+SHOWN: Final = b"\0shown"
+"""Where the views stand: ``views.Shown.encode``."""
 
 _EPOCH_HEADER: Final = "epoch"
 _epoch = Struct(">Q")

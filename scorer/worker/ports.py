@@ -23,6 +23,9 @@ class Incoming(Message, Protocol):
 
     @property
     def headers(self) -> Sequence[Header]: ...
+    @property
+    def timestamp(self) -> int:
+        """ms, by the broker."""
 
 
 class Acknowledged(Protocol):

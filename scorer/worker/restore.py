@@ -21,11 +21,12 @@ async def restore(
     kafka: Kafka,
     clock: Callable[[], float],
     still_ours: Callable[[], bool],
+    cleaned_before: int = 0,
 ) -> bool:
     """Restore the stores of these partitions; False when they were taken away meanwhile.
 
     A store that does not belong to this changelog is wiped first: local disk is a cache. ``clock``:
-    monotonic seconds.
+    monotonic seconds. ``cleaned_before``: ms; Kafka may have compacted what was written before then.
     """
     identity = await kafka.identity(CHANGELOG)
     bounds = await kafka.bounds(CHANGELOG, sorted(stores))
@@ -33,7 +34,7 @@ async def restore(
     for number, store in stores.items():
         start, end = bounds[number]
         _wipe_foreign(number, store, identity, start, end)
-        store.begin(identity, start)
+        store.begin(identity, start, cleaned_before)
         ranges[number] = (store.standing, end)
         store.expect(end - store.standing)
     behind = {number: span for number, span in ranges.items() if span[0] < span[1]}

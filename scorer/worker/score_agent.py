@@ -48,9 +48,11 @@ class ScoreAgent:
         from_log_start: bool = False,
         limits: Limits | None = None,
         opener: Opener | None = None,
+        cleaned_before: Callable[[], int] = lambda: 0,
     ) -> None:
         """``clock``: monotonic seconds. ``on_error`` ends the process with what failed in the background.
 
+        ``cleaned_before``: ms; Kafka may have compacted changelog records older than that.
         ``opener``: reads what is sealed into outcomes; without it they carry nothing of the person.
         """
         self._kafka = kafka
@@ -62,6 +64,7 @@ class ScoreAgent:
         self._log_partitions = log_partitions
         self._dead_letter_partitions = dead_letter_partitions
         self._from_log_start = from_log_start
+        self._cleaned_before = cleaned_before
         self._limits = limits or Limits()
         self._opener = opener
         self._owned: dict[int, Owned] = {}
@@ -96,6 +99,7 @@ class ScoreAgent:
             from_log_start=self._from_log_start,
             clock=self._clock,
             still_ours=lambda: self._reading.generation() == generation,
+            cleaned_before=self._cleaned_before(),
         )
         if not ours:
             return

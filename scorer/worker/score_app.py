@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NoReturn
@@ -107,6 +108,7 @@ class ScoreOwner(Service):
         self._kafka = ScoreKafka(app, settings)
         self._agent: ScoreAgent | None = None
         self._log_partitions = 0
+        self._compaction_lag = 0  # ms
         self._missing = ""
         self._applied = 0  # chunks
         self.leads = LeadTable(self._partitions, lambda: self._log_partitions)
@@ -135,11 +137,13 @@ class ScoreOwner(Service):
             from_log_start=self._from_log_start,
             limits=self._limits,
             opener=self._opener,
+            cleaned_before=lambda: int(time.time() * 1000) - self._compaction_lag,
         )
 
     async def _topics(self) -> dict[str, int]:
         """Partitions of each topic that we need; returns when all of them exist."""
         if self.settings.broker_profile == "embedded":
+            self._compaction_lag = sys.maxsize  # it compacts nothing
             return {topic: await self._kafka.partitions(topic) for topic in NEEDED}
         complained = -COMPLAIN_EVERY
         while missing := set(NEEDED) - set(found := await self._kafka.find(NEEDED)):
@@ -149,7 +153,7 @@ class ScoreOwner(Service):
                 log.warning("scoring waits: %s", self._missing)
             await asyncio.sleep(LOOK_AGAIN)
         self._missing = ""
-        check_changelog(found[CHANGELOG].config, self.settings.session_timeout)
+        self._compaction_lag = check_changelog(found[CHANGELOG].config, self.settings.session_timeout)
         return {topic: found[topic].partitions for topic in NEEDED}
 
     async def on_stop(self) -> None:

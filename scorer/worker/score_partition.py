@@ -18,12 +18,18 @@ from scorer.domain.lead import Lead, copy_of, decode_lead, encode_lead
 from scorer.domain.links import Links
 from scorer.domain.outcomes import Outcome, identity_view, score_view
 from scorer.domain.partition import Dead, LogPartition, Message
+from scorer.domain.record import ACCOUNT
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.domain.timers import Timer, page, queued_between
 from scorer.worker.cut import CUT, STAMP_BYTES, Cut, encode_cut, rules_key, stamp
 from scorer.worker.store import Store
+from scorer.worker.views import Shown
 
 _cursor = Struct(">Q")  # the milestone that a sweep's cursor belongs to, in front of it
+
+
+View = tuple[bytes, bytes | None]
+"""Id, and what is shown of it; None: nothing any more."""
 
 
 class Taken(NamedTuple):
@@ -33,12 +39,9 @@ class Taken(NamedTuple):
     milestone: int
     leads: dict[bytes, bytes]
     """Those changed since the cut before, with their stamps; accounts among them."""
-    views: list[tuple[bytes, bytes | None]]
-    """Lead id, score view; None for a lead that has become part of another."""
-    accounts: list[tuple[bytes, bytes | None]]
-    """Account id, score view; None for an account in which nobody counts."""
-    identities: list[tuple[bytes, bytes | None]]
-    """Lead id, who it is; None for one of whom nothing is known any more."""
+    views: tuple[list[View], list[View], list[View]]
+    """Of leads (None for one that has become part of another), of who is who (None for one of whom nothing
+    is known any more), of accounts (None for one in which nobody counts): those of ``views.VIEWS``."""
     system: list[tuple[bytes, bytes | None]]
     """System keys in the order in which they must be written: the cut record last."""
     timers: list[tuple[bool, int, bytes]]
@@ -52,6 +55,7 @@ class ScorePartition:
         """Decoded leads kept per generation of the cache; there are two."""
         self.near_timers = near_timers
         """Timers kept in memory: up to twice as many."""
+        self.shown = Shown()
         self.epoch = 0
         self.log = b""
         """Kafka's id of the lead log."""
@@ -217,7 +221,7 @@ class ScorePartition:
         machine = self.machine
         if not self.running or machine.state.failing:
             return False
-        dirty = bool(machine.dirty) or bool(machine.dirty_accounts)
+        dirty = bool(machine.dirty) or bool(machine.dirty_accounts) or any(self.shown.again)
         return machine.state.position != self._position_stored or self._swept or dirty
 
     def take(self) -> Taken:
@@ -236,9 +240,10 @@ class ScorePartition:
             if not queued or (owner := dirty.get(key) or accounts.get(key)) is None or owner.wake == due
         ]
         linked, machine.linked = machine.linked, set()
+        gone = self._show_again(dirty, linked, accounts)
         state, rules = machine.state, machine.rules
         leads: dict[bytes, bytes] = {}
-        views: list[tuple[bytes, bytes | None]] = []
+        views: list[View] = gone[0]
         milestone = state.milestone if state.version else -1
         # One walk for both: what a lead's bytes cost is bringing its state into the processor's cache.
         for key, lead in dirty.items():
@@ -248,22 +253,48 @@ class ScorePartition:
                     views.append((key, score_view(rules, key.decode(), lead)))
                 elif lead.clock:  # it has become part of another, and was shown
                     views.append((key, None))
-        identities: list[tuple[bytes, bytes | None]] = [
+        identities = gone[1]
+        identities += [
             (key, identity_view(key.decode(), dirty[key], dirty[key].links or Links(), state.clock))
             for key in sorted(linked)
         ]
-        shown: list[tuple[bytes, bytes | None]] = []
+        accounts_shown = gone[2]
         for key, account in accounts.items():
             leads[key] = stamp(account.wake, account.fence) + encode_account(account)
             if account.milestone == milestone:
-                shown.append(account_view(rules, key, account))
+                accounts_shown.append(account_view(rules, key, account))
         self._pending, self._pending_timers = leads, timers
         # What is still to be passed over is this process's experience: another, perhaps mended, has its own.
         skip, state.skip = state.skip, []
         cut = Cut(self.epoch, state.position, self.log, encode_state(state))
         state.skip = skip
         system = [*self._rule_changes(), (CUT, encode_cut(cut))]
-        return Taken(state.position, state.milestone, self._pending, views, shown, identities, system, timers)
+        shown = views, identities, accounts_shown
+        return Taken(state.position, state.milestone, self._pending, shown, system, timers)
+
+    def _show_again(
+        self, dirty: dict[bytes, Lead], linked: set[bytes], accounts: dict[bytes, Account]
+    ) -> tuple[list[View], list[View], list[View]]:
+        """Puts what is to be shown once more among what has changed; returns the views of what is gone."""
+        machine = self.machine
+        gone: tuple[list[View], list[View], list[View]] = [], [], []
+        scores, identities, names = self.shown.again
+        for keys, place in (scores, 0), (identities, 1):
+            for key in sorted(keys):
+                lead = dirty.get(key) or machine.get(key)
+                if lead is None:
+                    gone[place].append((key, None))
+                else:
+                    dirty[key] = lead
+        linked.update(identities & dirty.keys())
+        for name in sorted(names):
+            key = ACCOUNT + name
+            account = accounts.get(key) or machine.account(key)
+            if account is None:
+                gone[2].append((name, None))
+            else:
+                accounts[key] = account
+        return gone
 
     def _rule_changes(self) -> list[tuple[bytes, bytes | None]]:
         """Rule sets that the cut is the first to name, and those that even the cut before did not."""
@@ -281,6 +312,7 @@ class ScorePartition:
         self._pending, self._pending_timers = {}, []
         self.machine.timers.trim(self.near_timers)
         self._milestone_stored, self._position_stored = taken.milestone, taken.position
+        self.shown.again = [set() for _ in self.shown.again]
         self._faults = {offset for offset in self._faults if offset >= taken.position}
 
 

@@ -35,8 +35,11 @@ def check_counts(counts: Mapping[str, int]) -> None:
             )
 
 
-def check_changelog(configuration: Mapping[str, str], session_timeout: float) -> None:
-    """Raises ``CannotContinue`` when Kafka may remove changelog records that a restart needs."""
+def check_changelog(configuration: Mapping[str, str], session_timeout: float) -> int:
+    """The changelog's min.compaction.lag, ms.
+
+    Raises ``CannotContinue`` when Kafka may remove changelog records that a restart needs.
+    """
     wanted_lag = int(SESSIONS_OF_LAG * session_timeout * 1000)
     policy = configuration.get("cleanup.policy", "")
     lag = int(configuration.get("min.compaction.lag.ms", "0"))
@@ -56,3 +59,4 @@ def check_changelog(configuration: Mapping[str, str], session_timeout: float) ->
             " a worker that was away for long might bring deleted leads back",
             hint,
         )
+    return lag

@@ -20,6 +20,7 @@ from scorer.worker.store_meta import Meta, decode_meta, encode_meta
 _STATE: Final = b"k"
 _TIMER: Final = b"t"
 _IGNORED: Final = b"x"
+_DOUBT: Final = b"?"
 _META: Final = b"m"
 
 _due = Struct(">Q")  # big-endian: the order of bytes is the order of times
@@ -45,6 +46,8 @@ class Store:
         self._ignored: set[bytes] = set()
         self._loose = False  # something was written that a crash may still take back
         self._bulk = False
+        self._cleaned_before = 0
+        self._gapless = True  # no record was missing since begin()
 
     @property
     def standing(self) -> int:
@@ -92,6 +95,10 @@ class Store:
         """Keys that a worker overwrote in the changelog after it had lost the partition."""
         return [key for key, _ in self._under(_IGNORED, b"")]
 
+    def doubtful(self) -> list[bytes]:
+        """Those of ``ignored`` whose good state compaction may have taken away before it was read."""
+        return [key for key, doubt in self._under(_IGNORED, b"") if doubt]
+
     def _under(self, space: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         first = space + prefix
         for key, value in self._disk.items(first):
@@ -129,12 +136,17 @@ class Store:
 
     # -- restoring --------------------------------------------------------------------------------
 
-    def begin(self, changelog: bytes, start: int) -> None:
-        """Before ``absorb``: where the store stands, or an empty one at the changelog's start."""
+    def begin(self, changelog: bytes, start: int, cleaned_before: int = 0) -> None:
+        """Before ``absorb``: where the store stands, or an empty one at the changelog's start.
+
+        ``cleaned_before``: ms; Kafka may have compacted what was written before then.
+        """
         self._leave_bulk()
         self._wakes = {}
         self._complete = self.meta is None
         self._ignored = set(self.ignored())
+        self._cleaned_before = cleaned_before
+        self._gapless = True
         if self.meta is None:
             self.meta = Meta(next=start, changelog=changelog)
 
@@ -149,7 +161,9 @@ class Store:
         """Changelog records, up to before offset ``following``. Durable once ``finish`` has returned.
 
         A record whose epoch is below one already seen was written by a worker that had lost the
-        partition: its key keeps its value and is remembered in ``ignored``.
+        partition: its key keeps its value and is remembered in ``ignored``. Compaction does not know that
+        such a record counts for nothing and would keep it instead of the good one: so where it is that old,
+        and records are missing before it, the key is remembered in ``doubtful``, too.
         """
         meta = self._begun()
         epoch = written = meta.epoch
@@ -157,6 +171,8 @@ class Store:
         batch = self._disk.batch()
         newest: dict[bytes, bytes | None] = {}
         ignored = self._ignored
+        if following - meta.next != len(records):
+            self._gapless = False
         for record in records:
             key = record.key
             if key is None:
@@ -166,7 +182,8 @@ class Store:
                 written = epoch_of(headers)
             if written < epoch or not written:
                 ignored.add(key)
-                batch.put(_IGNORED + key, b"")
+                doubt = not self._gapless and record.timestamp < self._cleaned_before
+                batch.put(_IGNORED + key, _DOUBT if doubt else b"")
                 continue
             epoch = written
             newest[key] = record.value

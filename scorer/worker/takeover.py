@@ -14,11 +14,12 @@ import msgspec
 
 from scorer.wire.registry import CHANGELOG, LOG
 from scorer.worker.checkpoint import meta_of, write
-from scorer.worker.cut import CUT, Cut, decode_cut, encode_cut, next_epoch
+from scorer.worker.cut import CUT, SHOWN, Cut, decode_cut, encode_cut, next_epoch
 from scorer.worker.ports import Bounds, Kafka
 from scorer.worker.restore import restore
 from scorer.worker.score_partition import ScorePartition, first_cut
 from scorer.worker.supervise import CannotContinue
+from scorer.worker.views import take_over_views
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +42,22 @@ async def take_over(
     from_log_start: bool,
     clock: Callable[[], float],
     still_ours: Callable[[], bool],
+    cleaned_before: int = 0,
 ) -> bool:
     """Restore partitions and begin an epoch in each; False when they were taken away meanwhile.
 
     Afterwards each stands at ``machine.state.position`` and may be fed. ``generation``: the consumer
-    group's. Raises ``CannotContinue`` when going on would score from nothing.
+    group's. ``cleaned_before``: ms; Kafka may have compacted changelog records older than that. Raises
+    ``CannotContinue`` when going on would score from nothing, or from what may be too old.
     """
     stores = {number: partition.store for number, partition in partitions.items()}
-    if not await restore(stores, kafka, clock, still_ours):
+    if not await restore(stores, kafka, clock, still_ours, cleaned_before):
         return False
     numbers = sorted(partitions)
     identity = await kafka.identity(LOG)
     changelogs, logs = await kafka.bounds(CHANGELOG, numbers), await kafka.bounds(LOG, numbers)
     committed = await kafka.committed(numbers)
+    shown = await take_over_views({number: stores[number].get(SHOWN) for number in numbers}, kafka)
     if not still_ours():
         return False
     cuts = {}
@@ -70,6 +74,7 @@ async def take_over(
     for number, partition in partitions.items():
         if not still_ours():
             return False
+        partition.shown = shown[number]
         await _announce(partition, cuts[number], kafka, generation)
     return True
 
@@ -93,6 +98,14 @@ def starting_cut(partition: ScorePartition, found: Found, *, from_log_start: boo
             f"partition {number}: the scores stand at offset {cut.position} of the lead log,"
             f" which ends at {log_end}: the log has lost records",
             "bring the lead log back, or delete the changelog and the group's commits to score what is left",
+        )
+    if doubtful := partition.store.doubtful():
+        raise CannotContinue(
+            f"partition {number}: a former owner overwrote the state of {len(doubtful)} keys in the changelog"
+            f" ({', '.join(repr(key)[2:-1] for key in doubtful[:3])} ...), nobody sent the good state again"
+            " in time, and compaction may have removed it",
+            "to score what the lead log has anew: delete the changelog and the group's commits, then"
+            " --from-log-start",
         )
     fence = meta_of(partition).fence
     if fence >= log_end:
@@ -141,10 +154,12 @@ async def _announce(partition: ScorePartition, cut: Cut, kafka: Kafka, generatio
     ignored = partition.store.ignored()
     good = [(key, partition.store.get(key)) for key in ignored if key != CUT]
     cut = msgspec.structs.replace(cut, epoch=partition.epoch)
-    record = (CUT, encode_cut(cut))
+    records = [(CUT, encode_cut(cut))]
+    if partition.store.get(SHOWN) is None:
+        records.insert(0, (SHOWN, partition.shown.encode()))
     lane = kafka.lane(CHANGELOG, partition.number)
-    meta = await write(lane, partition.number, partition.epoch, meta, [*good, record])
-    partition.store.persist([record], (), meta, healed=ignored)
+    meta = await write(lane, partition.number, partition.epoch, meta, [*good, *records])
+    partition.store.persist(records, (), meta, healed=ignored)
     if good:
         log.warning(
             "partition %d: sent again the good state of %d keys that a former owner had overwritten",

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from scorer.domain.account import decode_account
+from scorer.domain.account_outcomes import account_view
 from scorer.domain.encoded import is_member
 from scorer.domain.lead import decode_lead
 from scorer.domain.ledger import ledger
+from scorer.domain.outcomes import score_view
 from scorer.domain.partition import LogPartition
 from scorer.domain.record import ACCOUNT, HOPS, Fact, Linking, Member, Merge, decode_record
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.wire.dead_letters import origin
 from scorer.wire.partitioner import partition_of
-from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, IDENTITY, LOG, OUTCOMES
+from scorer.wire.registry import ACCOUNT_SCORE, CHANGELOG, DEAD_LETTERS, IDENTITY, LOG, OUTCOMES, SCORE
 from scorer.worker.cut import CUT, STAMP_BYTES, decode_cut, epoch_of, read_stamp
 from scorer.worker.score_partition import ScorePartition
 from tests.reference.lead import Happening, Lead
@@ -191,6 +193,7 @@ def check_end(world: World) -> None:
     _check_dead_letters(world)
     _check_sent(world)
     _check_identities(world, machines)
+    _check_views(world, machines)
     _check_accounts(machines)
     _check_totals(world, machines)
     _check_clock(world)
@@ -307,6 +310,27 @@ def _check_identities(world: World, machines: list[LogPartition]) -> None:
                 into = lead.links.moved.decode() or None
                 if said is None or (said["data"]["into"], said["subject"]) != (into, key.decode()):
                     raise ViolationError("view of who is who", f"{key.decode()}: {said}, and it is in {into}")
+
+
+def _check_views(world: World, machines: list[LogPartition]) -> None:
+    """The newest view of each lead and account shows it as it stands."""
+    for number, machine in enumerate(machines):
+        views: dict[bytes, bytes | None] = {
+            key: score_view(machine.rules, key.decode(), lead) if lead.since else None
+            for key, lead in machine.leads.items()
+        }
+        _compare_views(world, SCORE, number, views)
+        accounts = dict(account_view(machine.rules, *one) for one in machine.accounts.items())
+        _compare_views(world, ACCOUNT_SCORE, number, accounts)
+
+
+def _compare_views(world: World, topic: str, number: int, wanted: dict[bytes, bytes | None]) -> None:
+    records = world.cluster.records(topic, number)
+    newest: dict[bytes, bytes | None] = {record.key: record.value for record in records if record.key}
+    for key in sorted(wanted.keys() | newest.keys()):
+        found, view = newest.get(key), wanted.get(key)
+        if found != view:
+            raise ViolationError("view", f"{topic}, {key.decode()}: {found!r} instead of {view!r}")
 
 
 def _check_totals(world: World, machines: list[LogPartition]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from faust.types import TP
 
-from scorer.wire.registry import CHANGELOG, LOG
+from scorer.wire.registry import CHANGELOG, LOG, SCORE
 from tests.simulate.group import SESSION
 from tests.simulate.score_life import LOG_PARTITIONS, ScoreLife
 
@@ -85,14 +85,15 @@ def strike(world: World, fault: Fault) -> None:
             machine.doom(fault.calls % 8, LOG)
         case "freeze" if life:
             life.frozen_for = 0.5 + fault.amount * 3 * SESSION
-            # Every other time where it makes a zombie: with something on its way to the changelog.
+            # Every other time where it makes a zombie: with something on its way to the changelog, or views.
             inside = fault.calls % 2 and isinstance(life, ScoreLife)
-            life.freezer.set(fault.calls // 4, CHANGELOG if inside else "")
+            life.freezer.set(fault.calls // 4, (SCORE, CHANGELOG)[fault.calls // 2 % 2] if inside else "")
         case "rebalance":
             world.count["rebalances asked for"] += 1
             world.score_group.rebalance() if fault.amount < 0.6 else world.intake_group.rebalance()
         case "compact":
-            until = world.brokers_time() - 1000 * COMPACTION_LAG
+            # The lag is long against any leap of a broker's clock; here leaps are long, to tell more.
+            until = world.brokers_time() - world.leapt - 1000 * COMPACTION_LAG
             world.count["records compacted away"] += world.cluster.compact(
                 CHANGELOG, fault.calls % LOG_PARTITIONS, until
             )
@@ -133,6 +134,7 @@ def _jump(world: World, amount: float) -> None:
     """Ahead by up to a minute, or back by up to half of one."""
     jump = round(90_000 * (amount - 1 / 3))
     world.skew += jump
+    world.leapt += max(0, jump)
     world.jumped = True
     world.count["jumps of the brokers' clock"] += 1
     world.note("brokers", f"clock jumps by {jump} ms")

@@ -26,6 +26,7 @@ from scorer.worker import (
     score_partition,
     store,
     takeover,
+    views,
 )
 from scorer.worker.ports import Bounds, Incoming
 from scorer.worker.score_partition import ScorePartition
@@ -439,6 +440,19 @@ def dead_letter_lost() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def views_of_others_left() -> Iterator[None]:
+    """What a former owner has shown too late is not shown again."""
+    real = views.take_over_views
+
+    async def take_over_views(*arguments: Any) -> Any:
+        found = await real(*arguments)
+        return {number: views.Shown(shown.ends) for number, shown in found.items()}
+
+    with _patched(takeover, "take_over_views", take_over_views):
+        yield
+
+
 BUGS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     bug.__name__.replace("_", " "): bug
     for bug in (
@@ -466,5 +480,6 @@ BUGS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         clock_without_a_margin,
         old_answer_taken_for_a_loss,
         dead_letter_lost,
+        views_of_others_left,
     )
 }

@@ -99,6 +99,8 @@ class World:
         self.count: Counter[str] = Counter()
         self.crashes = 0
         self.skew = 0
+        self.leapt = 0
+        """By how much the brokers' clock has jumped ahead in all, ms."""
         self.jumped = False
         self.calm = False
         self.cluster = Cluster(time=self.brokers_time)

@@ -51,6 +51,7 @@ class Process:
         piece: Callable[[], int] = lambda: 1_000_000,
         limits: Limits | None = None,
         from_log_start: bool = False,
+        cleaned_before: Callable[[], int] = lambda: 0,
     ) -> None:
         self.cluster = cluster
         self.kafka = FakeKafka(cluster, piece=piece) if gate is None else FakeKafka(cluster, gate, piece)
@@ -69,6 +70,7 @@ class Process:
             dead_letter_partitions=4,
             from_log_start=from_log_start,
             limits=limits or Limits(cache_leads=5),
+            cleaned_before=cleaned_before,
         )
 
     # -- Reading ----------------------------------------------------------------------------------

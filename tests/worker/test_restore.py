@@ -12,6 +12,7 @@ from scorer.domain.state import decode_state, encode_state
 from scorer.wire.registry import CHANGELOG, LOG
 from scorer.worker.cut import (
     CUT,
+    SHOWN,
     STAMP_BYTES,
     decode_cut,
     epoch_headers,
@@ -67,7 +68,8 @@ async def test_a_first_start_writes_an_epoch_cut_at_zero() -> None:
     publish(cluster, LOG_)
     process = await restarted(cluster, Disks())
     assert process.positions == {0: 0}
-    (record,) = cluster.records(CHANGELOG, 0)
+    shown, record = cluster.records(CHANGELOG, 0)
+    assert shown.key == SHOWN
     assert record.key == CUT
     cut = decode_cut(record.value or b"")
     assert cut.position == 0
@@ -245,6 +247,31 @@ async def test_what_a_former_owner_overwrote_is_healed_before_anything_is_consum
     process = await restarted(cluster, Disks(), 4)
     await process.finish()
     check_equal(cluster, process, LOG_)
+
+
+@pytest.mark.parametrize("disk_kept", [True, False])
+async def test_nothing_is_healed_with_a_state_that_compaction_may_have_left_behind(
+    *, disk_kept: bool
+) -> None:
+    """Everybody was away for longer than the compaction lag while a former owner's record stood there."""
+    cluster, disks = Cluster(), Disks()
+    await scored(cluster, disks)
+    old = epoch_headers(epoch_of(cluster.records(CHANGELOG, 0)[-1].headers))
+    await scored(cluster, disks, 50, generation=2)
+    key = next(r.key for r in reversed(cluster.records(CHANGELOG, 0)) if r.key[:1] > CUT[:1])
+    cluster.append(CHANGELOG, 0, key, STAMP_BYTES * b"\0" + b"\x90", old)
+    cluster.compact(CHANGELOG, 0)
+    process = Process(cluster, disks if disk_kept else Disks(), cleaned_before=lambda: 1)
+    if disk_kept:  # it has read the good state in time
+        await process.start(generation=3)
+        await process.finish()
+        check_equal(cluster, process, LOG_)
+        return
+    with pytest.raises(
+        CannotContinue, match=r"overwrote the state of 1 keys .* may have removed it"
+    ) as refusal:
+        await process.start(generation=3)
+    assert "--from-log-start" in refusal.value.hint
 
 
 async def test_healing_survives_dying_in_the_middle_of_it() -> None:

@@ -123,6 +123,25 @@ def test_ignores_lower_epochs_until_somebody_mends_the_key(disk: KeyValue) -> No
     assert Store(disk).ignored() == [b"e"]
 
 
+def test_doubts_what_compaction_may_have_taken_from_an_ignored_key(disk: KeyValue) -> None:
+    """The good state of ``c`` was at offset 4, which is missing, and a former owner wrote ``c`` later."""
+
+    def written(offset: int, key: bytes, epoch: int, at: int) -> Kept:
+        return Kept(offset, key, lead(offset), epoch_headers(epoch), at)
+
+    store = Store(disk)
+    store.begin(b"", 0, cleaned_before=1_000)
+    store.absorb([written(0, b"a", 2, 10), written(1, b"a", 1, 20)], 2)
+    assert store.ignored() == [b"a"]
+    assert store.doubtful() == []  # everything before it was read
+    store.absorb([written(3, b"b", 2, 30), written(5, b"c", 1, 40), written(6, b"d", 1, 1_000)], 7)
+    store.finish()
+    assert store.ignored() == [b"a", b"c", b"d"]
+    assert Store(disk).doubtful() == [b"c"]  # d is too young to have been compacted
+    store.absorb([written(7, b"c", 2, 1_001)], 8)
+    assert store.doubtful() == []
+
+
 def test_wiped_it_has_nothing(disk: KeyValue) -> None:
     store = Store(disk)
     store.persist([(b"a", lead(4))], [(True, 4, b"a")], Meta(9))
