@@ -83,19 +83,19 @@ def commit_before_changelog() -> Iterator[None]:
 @contextmanager
 def outcomes_after_changelog() -> Iterator[None]:
     class Late(outbox.Outbox):
-        """Keeps what is to be sent until after the cut."""
+        """Keeps outcomes until after the cut."""
 
         def __init__(self, *rest: Any) -> None:
             super().__init__(*rest)
-            self.held: list[tuple[Sequence[Outcome], Sequence[Dead], Sequence[Sent]]] = []
+            self.held: list[Outcome] = []
 
         def send(self, outcomes: Sequence[Outcome], dead: Sequence[Dead], sends: Sequence[Sent]) -> None:
-            self.held.append((outcomes, dead, sends))
+            self.held += outcomes
+            super().send((), dead, sends)
 
         async def release(self) -> None:
             held, self.held = self.held, []
-            for one in held:
-                super().send(*one)
+            super().send(held, (), ())
             await super().flush()
 
     with _released_after_checkpoint(Late):
