@@ -15,7 +15,7 @@ from tests.simulate.faults import LEAST_CRASHES
 from tests.simulate.loop import VirtualLoop
 from tests.simulate.planted import BUGS, hunt
 from tests.simulate.story import DOOR_TOPICS, LEADS, RECORDS, tell
-from tests.simulate.world import simulate
+from tests.simulate.world import World, simulate
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 60
@@ -44,6 +44,22 @@ def test_seeds_are_clean(part: int) -> None:
         assert result.crashes >= LEAST_CRASHES
         assert result.counts["records published"] >= RECORDS
         assert result.counts["outcomes by time alone"] >= 2
+
+
+def test_idle_doors_whose_commits_are_forgotten_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the worker that finds none; and then nothing counts twice."""
+    calm_down = World._calm_down
+
+    async def forget(world: World) -> None:
+        world._spare()
+        await asyncio.sleep(60.0)
+        assert world._intake_done()
+        world.doors.commits.clear()
+        await calm_down(world)
+
+    monkeypatch.setattr(World, "_calm_down", forget)
+    result = simulate(8)
+    assert result.violation is None, result.violation
 
 
 def test_a_seed_repeats_itself_step_by_step() -> None:
