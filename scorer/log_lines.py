@@ -8,7 +8,7 @@ no record at all or because another encoder wrote it, is kept whole: kind ``raw`
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -66,6 +66,7 @@ class RulesLine(_Line, tag="rules"):
     version: int
     fingerprint: str
     model: bytes
+    announce: Literal["all", "upward", "none"] = "all"
 
 
 class ImportBeginLine(_Line, tag="import_begin"):
@@ -208,7 +209,8 @@ def _record(line: Line) -> record.Record:
         doors = [record.Door(door.number, door.generation, door.topic, door.partition) for door in line.doors]
         return record.Doors(line.version, doors)
     if isinstance(line, RulesLine):
-        return record.Rules(line.version, line.fingerprint, line.model)
+        announce = record.ANNOUNCE.index(line.announce)
+        return record.Rules(line.version, line.fingerprint, line.model, announce)
     if isinstance(line, ImportBeginLine):
         return record.ImportBegin(line.number)
     if isinstance(line, ImportEndLine):
@@ -274,7 +276,8 @@ def _readable(partition: int, recorded: Recorded, dead_lettered: str | None) -> 
         doors = [DoorLine(door.number, door.generation, door.topic, door.partition) for door in told.doors]
         return DoorsLine(**common, version=told.version, doors=doors)
     if isinstance(told, record.Rules):
-        return RulesLine(**common, version=told.version, fingerprint=told.fingerprint, model=told.model)
+        common |= {"version": told.version, "fingerprint": told.fingerprint, "model": told.model}
+        return RulesLine(**common, announce=record.ANNOUNCE[told.announce])
     if isinstance(told, record.ImportBegin):
         return ImportBeginLine(**common, number=told.number)
     return ImportEndLine(**common, number=told.number)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from scorer.domain.model import fingerprint
-from scorer.domain.record import Rules, decode_record, encode_record
+from scorer.domain.record import ANNOUNCE_ALL, Rules, decode_record, encode_record
 from scorer.errors import UserError
 from scorer.wire.registry import LOG, RULES, Registry
 
@@ -79,8 +79,10 @@ def read(broker: Broker) -> Stored:
     return Stored(versions, _complete(complete), wanted.end)
 
 
-def apply(broker: Broker, model: bytes) -> Applied:
+def apply(broker: Broker, model: bytes, announce: int = ANNOUNCE_ALL) -> Applied:
     """Put an encoded model in force. It has been checked: this looks at nothing inside it.
+
+    ``announce``: what is told of that which the change alone brings about; see ``record.Rules``.
 
     Raises ``UserError`` where Kafka refuses, or somebody else applies at the same time.
     """
@@ -97,7 +99,7 @@ def apply(broker: Broker, model: bytes) -> Applied:
         if newest is not None and newest.fingerprint == name and not stored.displaced:
             earlier = stored.versions.get(newest.version - 1)
             return Applied(newest, earlier, already=True, completed=completed, partitions=partitions)
-        rules = Rules(1 if newest is None else newest.version + 1, name, model)
+        rules = Rules(1 if newest is None else newest.version + 1, name, model, announce)
         _append(broker, writer, rules, stored.end)
         _complete_everywhere(writer, rules, partitions)
     return Applied(rules, newest, already=False, completed=completed, partitions=partitions)

@@ -10,14 +10,30 @@ import click
 from scorer.cli.options import kafka_options
 
 if TYPE_CHECKING:
+    from scorer.broker import Broker
+    from scorer.domain.record import Rules
     from scorer.rules_apply import Applied
     from scorer.settings import Settings
+
+POLICIES = ("all", "upward", "none")
+"""``scorer.domain.record.ANNOUNCE``, which costs an import."""
+QUALIFIED = "lead.qualified"
 
 
 @click.command("apply")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--announce",
+    type=click.Choice(POLICIES),
+    default=POLICIES[0],
+    show_default=True,
+    help="What to tell of leads that the new rules alone move: all, only who qualifies, nothing.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would change and how many leads would be announced, no more."
+)
 @kafka_options
-def apply(file: Path, settings: Settings) -> None:
+def apply(file: Path, announce: str, settings: Settings, *, dry_run: bool) -> None:
     """Put a rule file in force, for every lead and from now on.
 
     The file is checked first: with a mistake in it nothing is written, and the exit code is 2. Running
@@ -30,12 +46,43 @@ def apply(file: Path, settings: Settings) -> None:
     from scorer.rules_apply import apply as put_in_force
 
     model = encode_model(require(file))
-    _report(put_in_force(Broker(settings), model))
+    broker = Broker(settings)
+    if dry_run:
+        _preview(broker, model, announce)
+        return
+    _report(put_in_force(broker, model, POLICIES.index(announce)))
+
+
+def _preview(broker: Broker, model: bytes, announce: str) -> None:
+    from scorer.cli.progress import progress
+    from scorer.domain.model import fingerprint
+    from scorer.rules_apply import read
+    from scorer.rules_preview import preview
+
+    newest = read(broker).newest
+    if newest is None:
+        click.echo("no rules are in force yet: these would be the first, version 1")
+        return
+    if newest.fingerprint == fingerprint(model):
+        click.echo(f"already in force: version {newest.version} ({newest.fingerprint})")
+        return
+    version = newest.version + 1
+    click.echo(f"would be version {version} ({fingerprint(model)}); nothing has been written")
+    _changes(newest, model)
+    with progress("trying it on every lead", None) as moved:
+        found = preview(broker, model, version, moved)
+    told = {
+        kind: count
+        for kind, count in sorted(found.announced.items())
+        if announce == POLICIES[0] or (announce == POLICIES[1] and kind == QUALIFIED)
+    }
+    said = ", ".join(f"{count:,} {kind}" for kind, count in told.items()) or "nothing"
+    click.echo(f"Of {found.leads:,} leads, at once and with --announce {announce}: {said}")
+    if announce != POLICIES[0] and (silent := found.announced.total() - sum(told.values())):
+        click.echo(f"  {silent:,} that --announce all would tell are not told")
 
 
 def _report(applied: Applied) -> None:
-    from scorer.rule_changes import changes
-
     version = applied.rules.version
     if applied.completed:
         click.echo(
@@ -45,9 +92,14 @@ def _report(applied: Applied) -> None:
         click.echo(f"already in force: version {version} ({applied.rules.fingerprint})")
         return
     click.echo(f"in force: version {version} ({applied.rules.fingerprint})")
-    if applied.previous is None:
-        return
-    told = changes(applied.previous.model, applied.rules.model)
+    if applied.previous is not None:
+        _changes(applied.previous, applied.rules.model)
+
+
+def _changes(before: Rules, model: bytes) -> None:
+    from scorer.rule_changes import changes
+
+    told = changes(before.model, model)
     for heading, lines in (
         ("At once, for every lead and its past:", told.at_once),
         ("From nothing, counting from now on:", told.from_nothing),

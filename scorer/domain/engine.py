@@ -19,6 +19,7 @@ from scorer.domain.indexing import EMPTY_INDEX, TypeIndex
 from scorer.domain.lead import OPEN, QUALIFIED, SPENT, Lead
 from scorer.domain.machines import next_release, released, sift
 from scorer.domain.outcomes import Outcome
+from scorer.domain.record import ANNOUNCE_ALL
 from scorer.domain.rules import RuleSet, date_edge
 from scorer.domain.settling import (
     SHORT,
@@ -164,8 +165,19 @@ def fire(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, out: list[Outco
                 _schedule(lead, next_release(rules, lead))
 
 
-def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str, out: list[Outcome]) -> None:
-    """Judge everything anew as of a milestone (new rules, an import's end) and emit what holds."""
+def evaluate(
+    rules: RuleSet,
+    lead: Lead,
+    key: bytes,
+    judged_at: int,
+    cause: str,
+    out: list[Outcome],
+    announce: int = ANNOUNCE_ALL,
+) -> None:
+    """Judge everything anew as of a milestone (new rules, an import's end) and emit what holds.
+
+    ``announce``: of it; see ``record.Rules``.
+    """
     lead.clock = max(lead.clock, judged_at)
     lead.judged = max(lead.judged, judged_at)
     lead.touched = 0
@@ -174,7 +186,7 @@ def evaluate(rules: RuleSet, lead: Lead, key: bytes, judged_at: int, cause: str,
     if lead.clicks:
         _release(rules, lead, lead.judged, moves)
     _judge(rules, lead, rules.judged, lead.judged, moves)
-    settle(rules, lead, key, cause, UNKNOWN, moves, out)
+    settle(rules, lead, key, cause, UNKNOWN, moves, out, announce)
     _look_ahead(rules, lead)
 
 

@@ -175,7 +175,9 @@ class Lead:
         self.stage = stage
         """Index into ``lifecycle.STAGES``."""
         self.told = told
-        """The stage that was last told: another than ``stage`` only where an import has moved the lead."""
+        """The stage that was last told, where it is another than ``stage`` because an import has moved the
+        lead: that will be told. Below zero: ``~told`` was last told, and what has changed since is not: new
+        rules brought it about, and were not to announce it."""
         self.ready_since = ready_since
         """Since when an OPEN lead has been ready, where it has to be so for a while; 0: it is not."""
         self.quiet_until = quiet_until

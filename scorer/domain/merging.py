@@ -239,7 +239,8 @@ def _merge_standing(rules: RuleSet, lead: Lead, other: Lead) -> None:
 
     What a condition has ruled out is judged anew, of the two together, and told.
     """
-    mine, its = SAYS_MOST.index(lead.stage), SAYS_MOST.index(other.stage)
+    before = lead.stage
+    mine, its = SAYS_MOST.index(before), SAYS_MOST.index(other.stage)
     judged = other.status == DISQUALIFIED and other.disqualified_by not in rules.moves_by_slot
     if (its > mine and not judged) or not lead.since:
         lead.stage, lead.status = other.stage, other.status
@@ -253,4 +254,6 @@ def _merge_standing(rules: RuleSet, lead: Lead, other: Lead) -> None:
             lead.ready_since = min(lead.ready_since, other.ready_since)
         else:
             lead.ready_since = lead.ready_since or other.ready_since
+    if lead.told < 0 and lead.stage != before:
+        lead.told = ~lead.told  # what is new is told, although what was before was not
     lead.quiet_until = max(lead.quiet_until, other.quiet_until)

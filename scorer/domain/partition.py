@@ -379,7 +379,7 @@ class LogPartition(Accounting):
         self.state.version = record.version
         self._rules = rules
         self._clock_moved()
-        self._add_milestone(record.version, 0)
+        self._add_milestone(record.version, 0, record.announce)
 
     # -- who is who -----------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from scorer.domain.engine import adopt, evaluate, fire
 from scorer.domain.lead import Lead, new_lead
 from scorer.domain.model import Model, encode_model
 from scorer.domain.outcomes import Outcome
-from scorer.domain.record import ACCOUNT
+from scorer.domain.record import ACCOUNT, ANNOUNCE_ALL
 from scorer.domain.rules import RuleSet, build
 from scorer.domain.state import Milestone, PartitionState
 from scorer.domain.timers import Timer, Timers
@@ -172,7 +172,7 @@ class Population:
                 adopt(before, rules, lead, as_of)
                 previous = milestone.version
                 if not lead.touched and lead.since:
-                    evaluate(rules, lead, key, as_of, "rules", self.outcomes)
+                    evaluate(rules, lead, key, as_of, "rules", self.outcomes, milestone.announce)
                 self._passed(lead, key, rules, as_of)
             elif lead.touched == milestone.imported:
                 evaluate(rules, lead, key, as_of, "import", self.outcomes)
@@ -214,10 +214,10 @@ class Population:
             rules = self._built[version] = build(self.rule_sets[version], version)
         return rules
 
-    def _add_milestone(self, version: int, imported: int) -> None:
+    def _add_milestone(self, version: int, imported: int, announce: int = ANNOUNCE_ALL) -> None:
         state = self.state
         state.milestone += 1
-        state.milestones.append(Milestone(state.milestone, version, imported, state.clock))
+        state.milestones.append(Milestone(state.milestone, version, imported, state.clock, announce))
 
     # -- timers -------------------------------------------------------------------------------
 

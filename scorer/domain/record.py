@@ -9,7 +9,7 @@ tag.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -17,6 +17,13 @@ PROFILE_UPDATED = "profile.updated"
 """The one fact type that changes attributes; every other type is an activity."""
 PROFILE_LINKED = "profile.linked"
 """An activity that, like a profile update, says that all identifiers in it are one person's."""
+
+ANNOUNCE_ALL: Final = 0
+ANNOUNCE_UPWARD: Final = 1
+"""Who qualifies."""
+ANNOUNCE_NONE: Final = 2
+ANNOUNCE: Final = ("all", "upward", "none")
+"""Their names."""
 
 NO_DOOR = 0
 """The door number of a record that came through no door partition (collector, re-driven dead letter)."""
@@ -191,6 +198,8 @@ class Rules(msgspec.Struct, array_like=True, tag_field="kind", tag=3, gc=False, 
     """16 hex digits: hash of ``model``."""
     model: bytes
     """msgpack of ``scorer.domain.model.Model``."""
+    announce: Annotated[int, msgspec.Meta(ge=0, le=2)] = ANNOUNCE_ALL
+    """What is told of that which the change alone brings about: ANNOUNCE_ALL, _UPWARD, _NONE."""
 
 
 class ImportBegin(msgspec.Struct, array_like=True, tag_field="kind", tag=4, gc=False, frozen=True):

@@ -18,6 +18,7 @@ from scorer.domain.outcomes import (
     outcome,
 )
 from scorer.domain.reading import above, below, ready, total
+from scorer.domain.record import ANNOUNCE_ALL, ANNOUNCE_NONE, ANNOUNCE_UPWARD
 from scorer.domain.rules import RuleSet
 from scorer.domain.watching import Move
 
@@ -58,22 +59,26 @@ def settle(
     before: int,
     moves: Sequence[Moved],
     out: list[Outcome],
+    announce: int = ANNOUNCE_ALL,
 ) -> None:
     """Move the lead to where its state says, and tell it.
 
     ``before``: ``level`` at the same clock without what is being applied; ``UNKNOWN`` lets everything count
-    that holds. What would have been so without it waits for its timer.
+    that holds. What would have been so without it waits for its timer. ``announce``: see ``record.Rules``.
     """
     status = lead.status
     if before == SHORT:
         lead.ready_since = 0
-    if lead.told != lead.stage:
-        _tell_stage(rules, lead, key, cause, lead.told, cause, out)
+    if lead.told != lead.stage and lead.told >= 0:
+        if announce == ANNOUNCE_ALL:
+            _tell_stage(rules, lead, key, cause, lead.told, cause, out)
+        else:
+            lead.told = ~lead.told
     for move, target in moves:
-        if _move(rules, lead, key, move, target, cause, out):
+        if _move(rules, lead, key, move, target, cause, out, announce):
             before = UNKNOWN  # wherever it went in between: it begins anew
     if rules.disqualifications or lead.status == DISQUALIFIED:
-        _judge_disqualification(rules, lead, key, cause, out)
+        _judge_disqualification(rules, lead, key, cause, out, announce)
     if lead.status != status:
         before = UNKNOWN
     now = level(rules, lead, lead.clock)
@@ -83,30 +88,33 @@ def settle(
         return
     elif lead.status == OPEN:
         if now == BEYOND:
-            _qualify(rules, lead, key, cause, out)
+            _qualify(rules, lead, key, cause, out, announce)
         elif rules.dwell and not lead.ready_since:
             lead.ready_since = lead.clock
     elif lead.status == SPENT:
         lead.status = OPEN
     else:
-        _enter(rules, lead, key, OPEN, OPEN_STAGE, LEAD_DISQUALIFIED, cause, BELOW_EXIT, None, out)
+        _enter(rules, lead, key, OPEN, OPEN_STAGE, LEAD_DISQUALIFIED, cause, BELOW_EXIT, None, out, announce)
 
 
-def _qualify(rules: RuleSet, lead: Lead, key: bytes, cause: str, out: list[Outcome]) -> None:
+def _qualify(rules: RuleSet, lead: Lead, key: bytes, cause: str, out: list[Outcome], announce: int) -> None:
     threshold = rules.model.threshold
     if threshold.cooling_off:
         lead.quiet_until = lead.clock + threshold.cooling_off
     elif threshold.cooling_period:
         lead.quiet_until = rules.calendar.next_period(threshold.cooling_period, lead.clock)
-    _enter(rules, lead, key, QUALIFIED, QUALIFIED_STAGE, LEAD_QUALIFIED, cause, BELOW_EXIT, None, out)
+    kind = LEAD_QUALIFIED
+    _enter(rules, lead, key, QUALIFIED, QUALIFIED_STAGE, kind, cause, BELOW_EXIT, None, out, announce)
 
 
-def _judge_disqualification(rules: RuleSet, lead: Lead, key: bytes, cause: str, out: list[Outcome]) -> None:
+def _judge_disqualification(
+    rules: RuleSet, lead: Lead, key: bytes, cause: str, out: list[Outcome], announce: int
+) -> None:
     if lead.status == DISQUALIFIED and _may_return(rules, lead):
         rule = rules.by_slot.get(lead.disqualified_by)
         reason = RULES_CHANGED if rule is None else rule.item.id
         lead.disqualified_by = 0
-        _enter(rules, lead, key, OPEN, OPEN_STAGE, "", cause, reason, None, out)
+        _enter(rules, lead, key, OPEN, OPEN_STAGE, "", cause, reason, None, out, announce)
     if lead.status != DISQUALIFIED and legal(lead.stage, UNQUALIFIED):
         for entry in rules.disqualifications:
             if entry.slot in lead.holds:
@@ -115,7 +123,7 @@ def _judge_disqualification(rules: RuleSet, lead: Lead, key: bytes, cause: str, 
                 # fmt: off
                 _enter(
                     rules, lead, key, DISQUALIFIED, UNQUALIFIED, LEAD_DISQUALIFIED, cause, item.id,
-                    item.deal_stage, out,
+                    item.deal_stage, out, announce,
                 )
                 # fmt: on
                 return
@@ -159,6 +167,8 @@ def move_imported(lead: Lead, moves: Sequence[Moved]) -> None:
             lead.stage = target
             if lead.status != OPEN:
                 lead.ready_since = 0
+            if lead.told < 0:
+                lead.told = ~lead.told  # its end tells what is new
 
 
 def adopt_stage(rules: RuleSet, lead: Lead) -> None:
@@ -173,7 +183,10 @@ def adopt_stage(rules: RuleSet, lead: Lead) -> None:
         lead.stage = QUALIFIED_STAGE if lead.status == QUALIFIED else UNQUALIFIED
         if lead.status == OPEN:
             lead.stage = OPEN_STAGE
-        lead.told = lead.stage
+        known = ~lead.told if lead.told < 0 else lead.stage
+        if known not in (QUALIFIED_STAGE, UNQUALIFIED):
+            known = OPEN_STAGE
+        lead.told = lead.stage if known == lead.stage else ~known
 
 
 def _allowed(lead: Lead, move: Move, target: int) -> bool:
@@ -194,7 +207,14 @@ def _status_in(lead: Lead, move: Move, target: int) -> tuple[int, int]:
 
 
 def _move(
-    rules: RuleSet, lead: Lead, key: bytes, move: Move, target: int, cause: str, out: list[Outcome]
+    rules: RuleSet,
+    lead: Lead,
+    key: bytes,
+    move: Move,
+    target: int,
+    cause: str,
+    out: list[Outcome],
+    announce: int,
 ) -> bool:
     if not _allowed(lead, move, target):
         return False
@@ -202,7 +222,7 @@ def _move(
     kind, deal_stage = "", None
     if target == UNQUALIFIED:
         kind, deal_stage = LEAD_DISQUALIFIED, move.item.deal_stage
-    _enter(rules, lead, key, status, target, kind, cause, move.item.id, deal_stage, out)
+    _enter(rules, lead, key, status, target, kind, cause, move.item.id, deal_stage, out, announce)
     return True
 
 
@@ -217,12 +237,31 @@ def _enter(
     reason: str,
     deal_stage: str | None,
     out: list[Outcome],
+    announce: int,
 ) -> None:
-    """Put the lead into a stage and tell it: as the outcome ``kind``, where there is one, and as a stage."""
+    """Put the lead into a stage and tell it: as the outcome ``kind``, where there is one, and as a stage.
+
+    Where something has not been told, whoever listens knows the lead in another stage than it is in: they
+    are told what is new to them, and nothing where it has come back to what they know.
+    """
     previous = lead.stage
     lead.status, lead.stage = status, stage
     if status != OPEN:
         lead.ready_since = 0
+    if lead.told < 0 or announce != ANNOUNCE_ALL:
+        known = ~lead.told if lead.told < 0 else previous
+        if known == stage:
+            lead.told = stage
+            return
+        if announce == ANNOUNCE_NONE or (announce == ANNOUNCE_UPWARD and stage != QUALIFIED_STAGE):
+            lead.told = ~known
+            return
+        if kind == LEAD_DISQUALIFIED and stage == OPEN_STAGE and known != QUALIFIED_STAGE:
+            kind = ""  # it falls, and that it had risen was not told
+        if lead.told < 0 and not kind and not rules.staged:
+            lead.told = ~known  # nothing says where it is
+            return
+        previous = known
     if kind:
         out.append(outcome(rules, lead, key.decode(), kind, cause, reason, deal_stage))
     _tell_stage(rules, lead, key, cause, previous, reason, out)

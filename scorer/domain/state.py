@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from scorer.domain.record import Door
+from scorer.domain.record import ANNOUNCE_ALL, Door
 
 
 class Milestone(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -17,6 +17,8 @@ class Milestone(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """Number of the import that ended; 0 where rules changed."""
     clock: int
     """The partition's clock at the record, ms."""
+    announce: int = ANNOUNCE_ALL
+    """``record.Rules.announce``."""
 
 
 class PartitionState(msgspec.Struct, array_like=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import demo, engine, explain, latency, poison, restore, rule_file, rule_tests, worker
+from tests.bench import demo, engine, explain, latency, poison, restore, rule_file, rule_tests, trust, worker
 from tests.bench.figures import tell
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ BENCHES: dict[str, Callable[[], None]] = {
     "poison_door_per_s": poison.door,
     "latency_p50_ms": latency.figures,
     "explain_p99_ms": explain.now,
+    "explain_mismatches": trust.explain_mismatches,
+    "rule_change_mismatches": trust.rule_change_mismatches,
     "restore_leads_per_s": restore.figures,
     "rss_mb_5m_leads": restore.many,
     "rule_mutants_caught_ratio": rule_tests.mutants_caught,

@@ -35,9 +35,10 @@ def message(offset: int, entry: Entry) -> Message:
             return Message(offset, lead.encode(), encode_record(fact))
         case ReadThrough(times):
             return Message(offset, None, encode_record(Clock(pack(times))))
-        case InForce(version, model):
+        case InForce(version, model, announce):
             encoded = encode_model(model)
-            return Message(offset, None, encode_record(Rules(version, fingerprint(encoded), encoded)))
+            rules = Rules(version, fingerprint(encoded), encoded, announce)
+            return Message(offset, None, encode_record(rules))
         case control:
             return Message(offset, None, encode_record(control))
 

@@ -58,7 +58,7 @@ def _without_a_rule(log: list[Entry]) -> Iterator[list[Entry]]:
     for name in PARTS:
         for place in range(min(len(getattr(model, name)) for model in models)):
             yield [
-                InForce(entry.version, _cut(entry.model, name, place))
+                InForce(entry.version, _cut(entry.model, name, place), entry.announce)
                 if isinstance(entry, InForce)
                 else entry
                 for entry in log
@@ -78,7 +78,9 @@ def _simpler(entry: Entry) -> Iterator[Entry]:
             yield About(entry.lead, replace(fact, properties=rest))
     elif isinstance(entry, InForce):
         for model in _simpler_models(entry.model):
-            yield InForce(entry.version, model)
+            yield InForce(entry.version, model, entry.announce)
+        if entry.announce:
+            yield InForce(entry.version, entry.model)
 
 
 def _simpler_models(model: Model) -> Iterator[Model]:

@@ -10,7 +10,18 @@ from typing import Any
 import msgspec
 
 from scorer.domain.model import Model
-from scorer.domain.record import NO_DOOR, PROFILE_UPDATED, Door, Doors, Fact, ImportBegin, ImportEnd
+from scorer.domain.record import (
+    ANNOUNCE_ALL,
+    ANNOUNCE_NONE,
+    ANNOUNCE_UPWARD,
+    NO_DOOR,
+    PROFILE_UPDATED,
+    Door,
+    Doors,
+    Fact,
+    ImportBegin,
+    ImportEnd,
+)
 from tests.property.dice import Dice
 from tests.property.models import DAY, HOUR, SENT, Scale, redefine, reprice
 from tests.reference.log import About, Entry, InForce, ReadThrough
@@ -158,6 +169,7 @@ class Telling:
         self.importing.clear()
 
 
+POLICIES = (ANNOUNCE_ALL, ANNOUNCE_UPWARD, ANNOUNCE_ALL, ANNOUNCE_NONE)
 STEPS = ("fact",) * 6 + ("clock",) * 4 + ("again", "jump", "burst")
 
 
@@ -199,7 +211,8 @@ def draw_story(
                 step = dice.one(1, 1, 2, 0)
                 other = reprice(dice, model) if change == "prices" else redefine(dice, scale, model)
                 version += step
-                telling.log.append(InForce(version, other))
+                # Without a throw of the dice: what has been found by a seed is to be found again.
+                telling.log.append(InForce(version, other, POLICIES[len(telling.log) % len(POLICIES)]))
                 model = other if step else model
     while telling.made < least:
         telling.wait(0, 0, 1, 3, 10)

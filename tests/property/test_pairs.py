@@ -48,4 +48,4 @@ def test_a_fault_in_the_file_is_found() -> None:
 
 
 def _with(entry: Entry, model: Model) -> Entry:
-    return InForce(entry.version, model) if isinstance(entry, InForce) else entry
+    return InForce(entry.version, model, entry.announce) if isinstance(entry, InForce) else entry

@@ -81,6 +81,8 @@ class Lead:
     stage: str = "Open"
     told: str = "Open"
     """The stage that was last told."""
+    silent: bool = False
+    """It has changed since, and that is not to be told."""
     disqualified_by: tuple[str, str] = ("", "")
     """("rule" or "move", its id)."""
     required: bool = True

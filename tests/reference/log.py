@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scorer.domain.model import Model
-from scorer.domain.record import Doors, Fact, ImportBegin, ImportEnd
+from scorer.domain.record import ANNOUNCE_ALL, Doors, Fact, ImportBegin, ImportEnd
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class InForce:
 
     version: int
     model: Model
+    announce: int = ANNOUNCE_ALL
 
 
 Entry = About | ReadThrough | InForce | Doors | ImportBegin | ImportEnd

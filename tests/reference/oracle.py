@@ -20,7 +20,15 @@ from scorer.domain.model import (
     PointsPerPeriod,
     Table,
 )
-from scorer.domain.record import NO_DOOR, Doors, Fact, ImportBegin, ImportEnd
+from scorer.domain.record import (
+    ANNOUNCE_ALL,
+    ANNOUNCE_UPWARD,
+    NO_DOOR,
+    Doors,
+    Fact,
+    ImportBegin,
+    ImportEnd,
+)
 from tests.reference.calendar import business_day, next_period
 from tests.reference.crossing import MARGIN, TOLERANCE, Level, NearTieError, Totals
 from tests.reference.lead import Happening, Lead, Status, watched
@@ -60,6 +68,8 @@ class Oracle:
     imports: set[int] = field(default_factory=set)
     leads: dict[str, Lead] = field(default_factory=dict)
     outcomes: list[Told] = field(default_factory=list)
+    announce: int = ANNOUNCE_ALL
+    """What is told at this moment."""
 
     @property
     def safe(self) -> int:
@@ -75,8 +85,10 @@ class Oracle:
             case Doors(version, doors) if version > self.doors_version:
                 self.doors_version = version
                 self.doors = {door.number for door in doors}
-            case InForce(version, model) if version > self.rules_version:
+            case InForce(version, model, announce) if version > self.rules_version:
+                self.announce = announce
                 self._rules(version, model)
+                self.announce = ANNOUNCE_ALL
             case ImportBegin(number):
                 self.imports.add(number)
             case ImportEnd(number):
@@ -126,7 +138,9 @@ class Oracle:
             lead.stage = {"open": "Open", "qualified": "Qualified", "disqualified": "Unqualified"}[
                 lead.status
             ]
-            lead.told = lead.stage
+            known = lead.told if lead.silent else lead.stage
+            lead.told = known if known in ("Qualified", "Unqualified") else "Open"
+            lead.silent = lead.told != lead.stage
 
     def _import_end(self, number: int) -> None:
         self.imports.discard(number)
@@ -183,7 +197,8 @@ class Oracle:
 
     def _take_in_silence(self, lead: Lead, one: Happening) -> None:
         for move, target in self._take_in(lead, one):
-            self._put(lead, move, target)
+            if self._put(lead, move, target):
+                lead.silent = False  # the import's end tells what is new
 
     def _happening(self, lead: Lead, one: Happening) -> Happening:
         """With what has to be known of the lead before it."""
@@ -266,15 +281,17 @@ class Oracle:
         requirement = self.model.threshold.when
         lead.required = requirement is None or lead.holds(requirement, judged)
         status = lead.status
-        if lead.told != lead.stage:
-            self._tell_stage(lead, cause, lead.told, cause)
+        if lead.told != lead.stage and not lead.silent:
+            if self.announce == ANNOUNCE_ALL:
+                self._tell_stage(lead, cause, lead.told, cause)
+            else:
+                lead.silent = True
         for move, target in moves:
             before = lead.stage
             if self._put(lead, move, target):
                 without = None
-                if target == "Unqualified":
-                    self._emit(lead, "lead.disqualified", cause, move.id, deal_stage=move.deal_stage)
-                self._tell_stage(lead, cause, before, move.id)
+                kind: Kind | None = "lead.disqualified" if target == "Unqualified" else None
+                self._tell(lead, before, kind, cause, move.id, move.deal_stage)
         self._judge_disqualifications(lead, cause)
         now = self._totals(lead).level(lead.clock)
         if now == "short":
@@ -378,9 +395,27 @@ class Oracle:
         lead.status, lead.stage = status, stage
         if status != "open":
             lead.ready_since = None
+        self._tell(lead, before, kind, cause, reason, deal_stage)
+
+    def _tell(
+        self, lead: Lead, before: str, kind: Kind | None, cause: Cause, reason: str, deal_stage: str | None
+    ) -> None:
+        """Where the lead has come to, if that is to be told and is new to those who listen."""
+        was_silent, heard = lead.silent, lead.told if lead.silent else before
+        news = self.announce == ANNOUNCE_ALL or (
+            self.announce == ANNOUNCE_UPWARD and lead.stage == "Qualified"
+        )
+        if (was_silent or self.announce != ANNOUNCE_ALL) and (heard == lead.stage or not news):
+            lead.told, lead.silent = heard, heard != lead.stage
+            return
+        if was_silent and lead.stage == "Open" and heard != "Qualified":
+            kind = None
+        lead.silent = was_silent and kind is None and not self.model.staged
+        if lead.silent:
+            return
         if kind is not None:
             self._emit(lead, kind, cause, reason, deal_stage=deal_stage)
-        self._tell_stage(lead, cause, before, reason)
+        self._tell_stage(lead, cause, heard, reason)
 
     def _tell_stage(self, lead: Lead, cause: Cause, before: str, reason: str) -> None:
         lead.told = lead.stage

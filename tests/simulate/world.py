@@ -11,7 +11,7 @@ from typing import NamedTuple
 from faust.types import TP
 
 from scorer.domain.model import encode_model, fingerprint
-from scorer.domain.record import Rules, encode_record
+from scorer.domain.record import ANNOUNCE, ANNOUNCE_ALL, Rules, encode_record
 from scorer.wire.identity import Identity
 from scorer.wire.intake import Intake
 from scorer.wire.registry import LOG, Registry
@@ -270,7 +270,8 @@ class World:
         if rng.random() < 0.2:
             self.repriced = True
             self.count["rules changed"] += 1
-            self._everywhere(_rules(2, REPRICED))
+            # Without a throw of the dice, so that seeds stay what they were.
+            self._everywhere(_rules(2, REPRICED, int(self.story.ends) % len(ANNOUNCE)))
 
     async def _coordinate(self) -> None:
         def alive(member: str) -> bool:
@@ -337,9 +338,9 @@ class World:
         return True
 
 
-def _rules(version: int, model: object) -> bytes:
+def _rules(version: int, model: object, announce: int = ANNOUNCE_ALL) -> bytes:
     encoded = encode_model(model)
-    return encode_record(Rules(version, fingerprint(encoded), encoded))
+    return encode_record(Rules(version, fingerprint(encoded), encoded, announce))
 
 
 def _label(error: BaseException) -> str:

@@ -56,7 +56,7 @@ records: st.SearchStrategy[Record] = st.one_of(
     clocks,
     st.builds(Clock, st.binary(max_size=20)),
     st.builds(Doors, integers, st.lists(st.builds(Door, integers, integers, texts, integers), max_size=3)),
-    st.builds(Rules, integers, texts, st.binary(max_size=30)),
+    st.builds(Rules, integers, texts, st.binary(max_size=30), st.sampled_from([0, 1, 2])),
     st.builds(ImportBegin, integers),
     st.builds(ImportEnd, integers),
     st.builds(Bind, ids, integers, integers, integers),

@@ -10,7 +10,16 @@ from math import fsum
 from typing import Any, Literal
 
 from scorer.domain.model import Award, Decay, Fixed, Limit, Matcher, Model, Points, Score, Threshold
-from scorer.domain.record import NO_DOOR, PROFILE_UPDATED, Door, Doors, Fact, ImportBegin, ImportEnd
+from scorer.domain.record import (
+    ANNOUNCE_ALL,
+    NO_DOOR,
+    PROFILE_UPDATED,
+    Door,
+    Doors,
+    Fact,
+    ImportBegin,
+    ImportEnd,
+)
 from tests.property.machine import Machine
 from tests.reference.log import About, Entry, InForce, ReadThrough
 from tests.reference.oracle import Oracle
@@ -35,10 +44,10 @@ class World:
     _machine: Machine = field(default_factory=Machine)
     _oracle: Oracle = field(default_factory=Oracle)
 
-    def rules(self, model: Model, version: int = 1) -> World:
+    def rules(self, model: Model, version: int = 1, announce: int = ANNOUNCE_ALL) -> World:
         if not self.log:
             self.add(Doors(1, [Door(1, 0, "activity.email.v1", 0)]))
-        return self.add(InForce(version, model))
+        return self.add(InForce(version, model, announce))
 
     def fact(
         self,
