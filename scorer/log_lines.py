@@ -69,6 +69,16 @@ class RulesLine(_Line, tag="rules"):
     announce: Literal["all", "upward", "none"] = "all"
 
 
+class RebuiltLine(_Line, tag="rebuilt"):
+    version: int
+    as_of: int
+    landmark: int
+    masses: dict[int, float]
+    days: dict[int, dict[int, float]] | None
+    limits: dict[int, bytes]
+    newest: dict[int, list[int]]
+
+
 class ImportBeginLine(_Line, tag="import_begin"):
     number: int
 
@@ -145,6 +155,7 @@ Line = (
     | RulesLine
     | ImportBeginLine
     | ImportEndLine
+    | RebuiltLine
     | RawLine
 )
 
@@ -208,14 +219,20 @@ def _record(line: Line) -> record.Record:
     if isinstance(line, DoorsLine):
         doors = [record.Door(door.number, door.generation, door.topic, door.partition) for door in line.doors]
         return record.Doors(line.version, doors)
-    if isinstance(line, RulesLine):
-        announce = record.ANNOUNCE.index(line.announce)
-        return record.Rules(line.version, line.fingerprint, line.model, announce)
+    if isinstance(line, RulesLine | RebuiltLine):
+        return _of_rules(line)
     if isinstance(line, ImportBeginLine):
         return record.ImportBegin(line.number)
     if isinstance(line, ImportEndLine):
         return record.ImportEnd(line.number)
     raise ValueError("a raw line has no fields")
+
+
+def _of_rules(line: RulesLine | RebuiltLine) -> record.Rules | record.Rebuilt:
+    if isinstance(line, RulesLine):
+        announce = record.ANNOUNCE.index(line.announce)
+        return record.Rules(line.version, line.fingerprint, line.model, announce)
+    return record.Rebuilt(**{name: getattr(line, name) for name in record.Rebuilt.__struct_fields__})
 
 
 def _linking(line: LinkingLine) -> record.Linking:
@@ -276,8 +293,16 @@ def _readable(partition: int, recorded: Recorded, dead_lettered: str | None) -> 
         doors = [DoorLine(door.number, door.generation, door.topic, door.partition) for door in told.doors]
         return DoorsLine(**common, version=told.version, doors=doors)
     if isinstance(told, record.Rules):
-        common |= {"version": told.version, "fingerprint": told.fingerprint, "model": told.model}
-        return RulesLine(**common, announce=record.ANNOUNCE[told.announce])
+        common |= msgspec.structs.asdict(told)
+        return RulesLine(**common | {"announce": record.ANNOUNCE[told.announce]})
+    if isinstance(told, record.Rebuilt):
+        return RebuiltLine(**common, **msgspec.structs.asdict(told))
+    return _import_line(told, common)
+
+
+def _import_line(
+    told: record.ImportBegin | record.ImportEnd, common: dict[str, Any]
+) -> ImportBeginLine | ImportEndLine:
     if isinstance(told, record.ImportBegin):
         return ImportBeginLine(**common, number=told.number)
     return ImportEndLine(**common, number=told.number)

@@ -27,16 +27,18 @@ class Changes(NamedTuple):
     """Every lead's score is read with the new values, its past included."""
     from_nothing: list[str]
     """What no lead has a past for: it counts what happens from now on."""
+    rebuilt: list[str]
+    """What has been prepared: it brings its past along."""
 
     @property
     def any(self) -> bool:
-        return bool(self.at_once or self.from_nothing)
+        return bool(self.at_once or self.from_nothing or self.rebuilt)
 
 
 def changes(before: bytes, after: bytes) -> Changes:
     """Compare two encoded models; raises ``msgspec.MsgspecError`` on bytes that are none."""
     old, new = build(before), build(after)
-    result = Changes([], [])
+    result = Changes([], [], [])
     _awards(old, new, result)
     _conditions(old, new, result)
     result.at_once.extend(_settings(old.model, new.model))
@@ -44,11 +46,14 @@ def changes(before: bytes, after: bytes) -> Changes:
 
 
 def _awards(old: RuleSet, new: RuleSet, result: Changes) -> None:
-    held = {grant.award.id: grant for grant in old.grants}
+    held = {grant.award.id: grant for grant in old.grants if not grant.prepared}
+    prepared = {grant.key for grant in old.grants if grant.prepared}
     for grant in new.grants:
         former = held.pop(grant.award.id, None)
         name = grant.award.id
-        if former is None:
+        if grant.key in prepared:
+            result.rebuilt.append(f"{name}: " + ("new" if former is None else "what earns it has changed"))
+        elif former is None:
             result.from_nothing.append(f"{name}: new")
         elif former.key != grant.key:
             result.from_nothing.append(f"{name}: what earns it has changed, points earned so far are dropped")

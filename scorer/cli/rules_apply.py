@@ -32,8 +32,18 @@ QUALIFIED = "lead.qualified"
 @click.option(
     "--dry-run", is_flag=True, help="Say what would change and how many leads would be announced, no more."
 )
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Give changed and new rules their past, from the log; meanwhile the old rules go on.",
+)
+@click.option(
+    "--accept-truncated", is_flag=True, help="With --rebuild: from what is left of a log that has expired."
+)
 @kafka_options
-def apply(file: Path, announce: str, settings: Settings, *, dry_run: bool) -> None:
+def apply(
+    file: Path, announce: str, settings: Settings, *, dry_run: bool, rebuild: bool, accept_truncated: bool
+) -> None:
     """Put a rule file in force, for every lead and from now on.
 
     The file is checked first: with a mistake in it nothing is written, and the exit code is 2. Running
@@ -50,7 +60,23 @@ def apply(file: Path, announce: str, settings: Settings, *, dry_run: bool) -> No
     if dry_run:
         _preview(broker, model, announce)
         return
+    if rebuild:
+        _rebuild(broker, model, announce, accept_truncated=accept_truncated)
+        return
     _report(put_in_force(broker, model, POLICIES.index(announce)))
+
+
+def _rebuild(broker: Broker, model: bytes, announce: str, *, accept_truncated: bool) -> None:
+    from scorer.cli.progress import progress
+    from scorer.rules_rebuild import rebuild
+
+    came = rebuild(broker, model, POLICIES.index(announce), progress, accept_truncated=accept_truncated)
+    if came.leads:
+        click.echo(
+            f"rebuilt from {came.records:,} records of the log; {came.leads:,} leads have their past,"
+            f" {came.again:,} after a second look"
+        )
+    _report(came.applied)
 
 
 def _preview(broker: Broker, model: bytes, announce: str) -> None:
@@ -102,7 +128,11 @@ def _changes(before: Rules, model: bytes) -> None:
     told = changes(before.model, model)
     for heading, lines in (
         ("At once, for every lead and its past:", told.at_once),
-        ("From nothing, counting from now on:", told.from_nothing),
+        (
+            "From nothing, counting from now on (--rebuild: with their past):",
+            told.from_nothing,
+        ),
+        ("With their past, rebuilt from the log:", told.rebuilt),
     ):
         if lines:
             click.echo(heading)

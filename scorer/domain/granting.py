@@ -58,16 +58,17 @@ def grant(rules: RuleSet, lead: Lead, award: Grant, properties: Properties, at: 
             variant = later
         else:
             lead.limits[first.slot] = b""
-    if award.special and award.key not in lead.specials:
+    points = 0.0 if award.prepared else variant.points * weight
+    if award.special and not award.prepared and award.key not in lead.specials:
         lead.specials = (*lead.specials, award.key)
     if award.linear is not None:
         _add_day(rules, lead, award.linear, variant, at, weight)
-        return variant.points * weight
+        return points
     growth = weight * exp(variant.rate * (at - lead.landmark))
     lead.masses[variant.slot] = lead.masses.get(variant.slot, 0.0) + growth
     if not award.special:
         lead.sums[variant.group] += variant.points * growth
-    return variant.points * weight
+    return points
 
 
 def _by_value(award: Grant, properties: Properties) -> tuple[Variant | None, float]:
@@ -181,7 +182,7 @@ def resum(rules: RuleSet, lead: Lead) -> None:
         award, variant = rules.variants[slot]
         if not award.special:
             lead.sums[variant.group] += variant.points * lead.masses[slot]
-        elif award.key not in lead.specials:
+        elif award.key not in lead.specials and not award.prepared:
             lead.specials = (*lead.specials, award.key)
     for judged in rules.judged:
         if judged.standing_group >= 0 and judged.slot in lead.holds:

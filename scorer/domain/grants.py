@@ -58,6 +58,7 @@ class Grant:
         "period",
         "plain",
         "points_period",
+        "prepared",
         "rows",
         "score",
         "special",
@@ -83,6 +84,8 @@ class Grant:
         self.linear = award.decay if isinstance(award.decay, model.LinearDecay) else None
         self.special = self.cap is not None or self.linear is not None
         """Its value is not part of ``Lead.sums``: it has to be clamped or read by days."""
+        self.prepared = False
+        """It is granted and counts nowhere: see ``Model.prepared``."""
         self.variants: tuple[Variant, ...] = ()
         self.rows: dict[Any, Variant] = {}
         """Of a by-value table: comparable value -> variant."""

@@ -49,7 +49,9 @@ def ledger(rules: RuleSet, lead: Lead, at: int) -> list[Line]:
             lines.append(Line(grant.award.id, "cap", name, 0.0, (capped - value) * rules.weights[index]))
         raw[index] += capped
     total = 0.0
-    for index, (score, value) in enumerate(zip(scores, parts(rules, lead, at), strict=True)):
+    values = parts(rules, lead, at)
+    for index, score in enumerate(scores):
+        value = values[index]
         if (score.cap is not None or score.floor is not None) and value != raw[index]:
             kind = "cap" if value < raw[index] else "floor"
             lines.append(Line(kind, score.name, score.name, 0.0, (value - raw[index]) * score.weight))
@@ -65,6 +67,6 @@ def _granted(rules: RuleSet, lead: Lead) -> list[tuple[Grant, list[Variant]]]:
     found: dict[int, tuple[Grant, list[Variant]]] = {}
     for slot in (*lead.masses, *(lead.days or ())):
         entry = rules.variants.get(slot)
-        if entry is not None:
+        if entry is not None and not entry[0].prepared:
             found.setdefault(entry[0].order, (entry[0], []))[1].append(entry[1])
     return [found[order] for order in sorted(found)]

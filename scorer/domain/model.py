@@ -408,6 +408,10 @@ class Model(_Node, frozen=True):
     identity: Identity = Identity()
     accounts: Accounts | None = None
     """None: companies have no score."""
+    prepared: tuple[Award, ...] = ()
+    """Granted and counted nowhere: awards of rules that are to come into force with their past."""
+    watched: tuple[Condition, ...] = ()
+    """Conditions of such rules, for the activities that they look back at."""
 
 
 encode_model = msgspec.msgpack.Encoder(order="deterministic").encode

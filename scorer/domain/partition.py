@@ -19,6 +19,7 @@ from scorer.domain.encoded import is_fact
 from scorer.domain.engine import step, step_imported
 from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat, copy_of
 from scorer.domain.person import take_in
+from scorer.domain.preparing import Slots, slots_of, take_over
 from scorer.domain.record import (
     ACCOUNT,
     Clock,
@@ -29,6 +30,7 @@ from scorer.domain.record import (
     Member,
     Posted,
     Posting,
+    Rebuilt,
     Record,
     Rules,
     decode_heading,
@@ -115,6 +117,9 @@ class LogPartition(Accounting):
         self._stamp = b""
         self._forget = b""
         self._seen_bytes = 0
+        self._slots: Slots | None = None
+        """What is prepared, of the rules ``_slots_version``."""
+        self._slots_version = 0
         self._clock_moved()
 
     @property
@@ -172,6 +177,8 @@ class LogPartition(Accounting):
                         self._link(message, record)
                     elif isinstance(record, Member):
                         self._member(message, record)
+                    elif isinstance(record, Rebuilt):
+                        self._rebuilt(message, record)
                     else:
                         self._control(record)
                     milestone, types = state.milestone, self._rules.types
@@ -411,6 +418,25 @@ class LogPartition(Accounting):
         if not good or not self._take_report(key, record, message.offset):
             self._undecodable(message, ValueError("a report that is no lead's, or to no account"))
         elif self._suspects:
+            self._clear_suspects()
+
+    def _rebuilt(self, message: Message, past: Rebuilt) -> None:
+        key, offset, state = message.key or b"", message.offset, self.state
+        lead = self._find(key)
+        if lead is None or past.version != state.version or lead.fence > past.as_of or offset <= lead.fence:
+            return  # whoever rebuilds sees that, too, and says it once more
+        if lead.links is not None and lead.links.moved:
+            return
+        wake = lead.wake
+        if lead.milestone < state.milestone:
+            self._pass_milestones(lead, key)
+        if self._slots is None or self._slots_version != state.version:
+            self._slots, self._slots_version = slots_of(self._rules), state.version
+        take_over(self._rules, lead, past, self._slots)
+        lead.fence = offset
+        self.dirty[key] = lead
+        self._requeue(lead, key, wake)
+        if self._suspects:
             self._clear_suspects()
 
     # -- failures -----------------------------------------------------------------------------

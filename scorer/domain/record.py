@@ -215,10 +215,28 @@ class ImportEnd(msgspec.Struct, array_like=True, tag_field="kind", tag=5, gc=Fal
     number: int
 
 
+class Rebuilt(msgspec.Struct, array_like=True, tag_field="kind", tag=12, gc=False, frozen=True):
+    """What the past of the lead of the key means to rules that are prepared: see ``preparing``.
+
+    Ignored where the lead has taken in a later record than ``as_of``, or other rules are in force.
+    """
+
+    version: int
+    """Of the prepared rules."""
+    as_of: int
+    """Offset in this log partition of the last record that it takes in."""
+    landmark: int
+    masses: dict[int, float]
+    days: dict[int, dict[int, float]] | None
+    limits: dict[int, bytes]
+    newest: dict[int, list[int]]
+    """As in ``lead.Lead``, of what is prepared."""
+
+
 Linking = Bind | Ask | Answer | Merge | Erase
 """Who is who, and who is to be forgotten. What comes from outside is a ``Bind`` or an ``Erase``."""
-Posted = Posting | Linking | Member | Clock | Doors | Rules | ImportBegin | ImportEnd
-Record = Fact | Linking | Member | Clock | Doors | Rules | ImportBegin | ImportEnd
+Posted = Posting | Linking | Member | Clock | Doors | Rules | ImportBegin | ImportEnd | Rebuilt
+Record = Fact | Linking | Member | Clock | Doors | Rules | ImportBegin | ImportEnd | Rebuilt
 
 ACCOUNT: Final = b"\x01"
 """A key that begins with it is an account's: no lead id has control characters."""

@@ -37,6 +37,8 @@ class RuleSet:
         self.calendar = Calendar(source.time_zone)
         self.score_index = {score.name: index for index, score in enumerate(source.scores)}
         self.weights = tuple(score.weight for score in source.scores)
+        if source.prepared:
+            self.weights = (*self.weights, 0.0)  # of what counts nowhere
         self.enter = source.threshold.enter
         self.exit = source.threshold.exit
         self.dwell = source.threshold.dwell
@@ -62,11 +64,11 @@ class RuleSet:
         self.fastest = max(self.rates)
         self.landmark_reach = int(STEEPEST / self.fastest) if self.fastest else AGES
         """ms between a lead's landmark and its clock after which the landmark is moved."""
-        self.group_count = len(source.scores) * self.rate_count
+        self.group_count = len(self.weights) * self.rate_count
         self.clamped = (source.cap is not None or source.floor is not None) or any(
             score.cap is not None or score.floor is not None for score in source.scores
         )
-        self.plain_total = not self.clamped and all(weight == 1 for weight in self.weights)
+        self.plain_total = not self.clamped and all(score.weight == 1 for score in source.scores)
         """The total is the sum of ``Lead.sums``, decayed, and of specials."""
         self.rate_weights = tuple(
             tuple(
@@ -79,7 +81,9 @@ class RuleSet:
         """For each rate: (group, weight of its score)."""
         self.types: dict[str, TypeIndex] = {}
         self.watches: dict[int, Watch] = {}
-        self.grants = tuple(self._grant(award, order) for order, award in enumerate(source.awards))
+        self.grants = tuple(
+            self._grant(award, order) for order, award in enumerate((*source.awards, *source.prepared))
+        )
         self.specials = {grant.key: grant for grant in self.grants if grant.special}
         self.variants = {
             variant.slot: (grant, variant) for grant in self.grants for variant in grant.variants
@@ -118,6 +122,8 @@ class RuleSet:
         )
         self.holidays = frozenset(source.holidays)
         self.bands = tuple((band.name, self._lead_conditions().compile(band.when)) for band in source.bands)
+        for condition in source.watched:
+            self._lead_conditions().compile(condition)
         self.timed_watches = tuple(watch for watch in self.watches.values() if watch.judged)
         self.shortest_window = min(
             (watch.shortest for watch in self.timed_watches if watch.leaves), default=0
@@ -150,8 +156,10 @@ class RuleSet:
         return score * self.rate_count + rate
 
     def _grant(self, award: model.Award, order: int) -> Grant:
-        score = self.score_index[award.score]
+        prepared = order >= len(self.model.awards)
+        score = len(self.model.scores) if prepared else self.score_index[award.score]
         grant = Grant(award, order, score, self.weights[score])
+        grant.prepared = prepared
         decay = _rate(award.decay)
         rate = self.rates.index(decay)
         made: list[Variant] = []
@@ -178,7 +186,7 @@ class RuleSet:
         grant.variants = tuple(made)
         if award.given is not None:
             grant.given = self._lead_conditions().compile(award.given)
-        elif isinstance(points, model.Fixed) and award.limit is None and not grant.special:
+        elif isinstance(points, model.Fixed) and award.limit is None and not grant.special and not prepared:
             grant.plain = made[0]
         return grant
 
@@ -318,9 +326,15 @@ def build(encoded: bytes, version: int = 1) -> RuleSet:
     return RuleSet(model.decode_model(encoded), model.fingerprint(encoded), version)
 
 
+def build_model(source: model.Model, version: int = 1) -> RuleSet:
+    """The rule set of a model."""
+    return RuleSet(source, model.fingerprint(model.encode_model(source)), version)
+
+
 def _rate(decay: model.Decay | None) -> float:
     return log(2) / decay.ms if isinstance(decay, model.HalfLife) else 0.0
 
 
 def _rates(source: model.Model) -> tuple[float, ...]:
-    return (0.0, *sorted({_rate(award.decay) for award in source.awards} - {0.0}))
+    awards = (*source.awards, *source.prepared)
+    return (0.0, *sorted({_rate(award.decay) for award in awards} - {0.0}))

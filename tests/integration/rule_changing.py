@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from math import isclose
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from scorer import rules_apply
+from scorer.cli.progress import progress
+from scorer.domain.clock import unpack
 from scorer.domain.lead import decode_lead
-from scorer.domain.model import encode_model
+from scorer.domain.model import Model, decode_model, encode_model
+from scorer.domain.preparing import prepare, replayed
 from scorer.domain.reading import total
-from scorer.domain.record import ANNOUNCE, ANNOUNCE_ALL, Doors
+from scorer.domain.record import (
+    ANNOUNCE,
+    ANNOUNCE_ALL,
+    Clock,
+    Doors,
+    Fact,
+    ImportBegin,
+    ImportEnd,
+    Rebuilt,
+    Rules,
+    decode_record,
+)
 from scorer.domain.rules import build
-from scorer.wire.registry import OUTCOMES
+from scorer.rules_rebuild import rebuild
+from scorer.wire.registry import LOG, OUTCOMES
 from tests.integration.score_running import (
+    DEADLINE,
     Worker,
     all_scored,
     leads_in,
@@ -33,17 +51,19 @@ from tests.property.dice import Dice
 from tests.property.machine import messages
 from tests.property.models import Scale, draw_model, draw_scale, redefine, reprice
 from tests.property.stories import draw_story
+from tests.property.test_rebuilt import draw_change, under
 from tests.reference.crossing import NearTieError
-from tests.reference.log import About, Entry, InForce
+from tests.reference.log import About, Entry, InForce, Past, ReadThrough
+from tests.reference.oracle import Oracle
 from tests.reference.told import ROUNDING, Told, differences
 from tests.reference.told import read as read_told
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from scorer.broker import Broker
     from scorer.settings import Settings
-    from tests.reference.oracle import Oracle
 
 SLICES = 12
 """Parts in which the log is published, with something said in between by the first of the new workers."""
@@ -65,6 +85,8 @@ class Found:
     silent: int = 0
     """Outcomes that are not told, of those that would be with ANNOUNCE_ALL."""
     kills: int = 0
+    again: int = 0
+    """Leads that were told their past once more."""
     mismatches: list[str] = field(default_factory=list)
     """Leads whose outcomes or total are not the oracle's, in words."""
 
@@ -106,30 +128,117 @@ def _with_changes(log: list[Entry], dice: Dice, scale: Scale) -> list[Entry]:
 
 
 def run(settings: Settings, folder: Path, *, partitions: int, facts: int, seed: int) -> Found:
-    """Publish, kill, wait until all is scored, compare."""
+    """Publish, kill, wait until all is scored, compare: each partition has rules of its own."""
     broker = make_topics(settings, partitions)
     logs = [story(number, seed, facts) for number in range(partitions)]
-    records = [[(one.key, one.value or b"") for one in messages(log)] for log in logs]
+    found = Found(silent=silenced(logs))
+    _score(broker, settings, folder, logs, found)
+    _compare(broker, [(log, told_by_oracle(log)) for log in logs], found)
+    return found
+
+
+def run_rebuild(settings: Settings, folder: Path, *, partitions: int, facts: int, seed: int) -> Found:
+    """One change, of all partitions, whose rules get their past while the workers score and are killed."""
+    broker = make_topics(settings, partitions)
+    live, coming, logs = _one_change(partitions, seed, facts)
+    rules_apply.apply(broker, encode_model(live))
     found = Found()
+
+    def change() -> None:
+        came = rebuild(broker, encode_model(coming), ANNOUNCE_ALL, progress)
+        found.again = came.again
+
+    _score(broker, settings, folder, logs, found, change)
+    pairs = []
+    for number in range(partitions):
+        log = _log_of(broker, number)
+        with suppress(NearTieError):  # doubles can't decide that one
+            pairs.append((log, told_rebuilt(log, live, coming)))
+            continue
+        pairs.append((log, None))
+    _compare(broker, pairs, found)
+    return found
+
+
+def _one_change(partitions: int, seed: int, facts: int) -> tuple[Model, Model, list[list[Entry]]]:
+    """(rules, those that follow, a story of each partition under the first)."""
+    rng = random.Random(seed)
+    while True:
+        dice = Dice(rng.randrange)
+        log, coming = draw_change(dice)
+        live = next(entry.model for entry in log if isinstance(entry, InForce))
+        if len(prepare(live, coming).prepared) > 1:
+            break
+    logs = []
+    for number in range(partitions):
+        told = draw_story(dice, draw_scale(dice), live, least=facts)
+        logs.append([_in_place(entry, number) for entry in told if not isinstance(entry, InForce)])
+    return live, coming, logs
+
+
+def told_rebuilt(log: list[Entry], live: Model, coming: Model) -> Oracle:
+    """By an oracle to whom the changed rules have always granted. Raises ``NearTieError``."""
+    oracle = Oracle(rebuilt=Oracle())
+    last = max(entry.version for entry in log if isinstance(entry, InForce))
+    for place, entry in enumerate(log):
+        if isinstance(entry, InForce) and entry.version == last:
+            oracle.rebuilt = told_by_oracle(under(log[:place], replayed(live, coming)))
+        oracle.apply(entry)
+    return oracle
+
+
+def _log_of(broker: Broker, number: int) -> list[Entry]:
+    return [_entry(record.key, record.value or b"") for record in read(broker, LOG)[number]]
+
+
+def _entry(key: bytes | None, value: bytes) -> Entry:
+    match decode_record(value):
+        case Fact() as fact:
+            return About((key or b"").decode(), fact)
+        case Clock(packed):
+            return ReadThrough(unpack(packed))
+        case Rules(version, _, model, announce):
+            return InForce(version, decode_model(model), announce)
+        case Rebuilt() as past:
+            return Past((key or b"").decode(), past)
+        case Doors() | ImportBegin() | ImportEnd() as control:
+            return control
+        case other:
+            raise TypeError(other)
+
+
+def _score(
+    broker: Broker,
+    settings: Settings,
+    folder: Path,
+    logs: list[list[Entry]],
+    found: Found,
+    change: Callable[[], None] | None = None,
+) -> None:
+    """``change``: done beside, from the middle of the log on."""
+    records = [[(one.key, one.value or b"") for one in messages(log)] for log in logs]
     with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(1))
         options = [
             Options(_of(settings, folder / str(number), f"w{number}"), cache_leads=5)
             for number in range(WORKERS)
         ]
         workers = [Worker(one, folder) for one in options]
         stack.callback(lambda: [one.kill() for one in workers])
-        scored = 0
+        scored, changed = 0, None
         for slice_ in range(SLICES):
             publish(broker, [part[_at(part, slice_) : _at(part, slice_ + 1)] for part in records])
+            if change is not None and slice_ == SLICES // 2:
+                changed = pool.submit(change)
             if slice_ in KILLS:
                 before, scored = scored, _scored_beyond(broker, scored, workers)
                 dying = found.kills % WORKERS
                 workers[dying].kill()
                 found.kills += scored > before
                 workers[dying] = Worker(options[dying], folder)
+        if changed is not None:
+            changed.result(DEADLINE)
         until(lambda: all_scored(broker), workers, "all is scored")
-    _compare(broker, logs, found)
-    return found
 
 
 def _scored_beyond(broker: Broker, before: int, workers: list[Worker]) -> int:
@@ -150,16 +259,17 @@ def _of(settings: Settings, folder: Path, instance: str) -> Settings:
     return msgspec.structs.replace(settings, data_dir=folder, instance=instance)
 
 
-def _compare(broker: Broker, logs: list[list[Entry]], found: Found) -> None:
-    said: dict[int, dict[tuple[str, int], Told]] = {number: {} for number in range(len(logs))}
+def _compare(broker: Broker, told: list[tuple[list[Entry], Oracle | None]], found: Found) -> None:
+    said: dict[int, dict[tuple[str, int], Told]] = {number: {} for number in range(len(told))}
     for topic in OUTCOMES:
         for number, records in read(broker, topic).items():
             for record in records:
                 one = read_told(record.value or b"")
                 said[number][one.lead, one.number] = one
     states = leads_in(broker)
-    for number, log in enumerate(logs):
-        oracle = told_by_oracle(log)
+    for number, (log, oracle) in enumerate(told):
+        if oracle is None:
+            continue
         mine = [said[number][key] for key in sorted(said[number])]
         wanted = sorted(oracle.outcomes, key=lambda one: (one.lead, one.number))
         found.mismatches += differences(wanted, mine)
@@ -168,10 +278,15 @@ def _compare(broker: Broker, logs: list[list[Entry]], found: Found) -> None:
         found.outcomes += len(wanted)
         changes = [entry for entry in log if isinstance(entry, InForce)][1:]
         found.changes.update(ANNOUNCE[one.announce] for one in changes)
-        loud = told_by_oracle(
-            [replace(one, announce=ANNOUNCE_ALL) if isinstance(one, InForce) else one for one in log]
-        )
-        found.silent += len(loud.outcomes) - len(wanted)
+
+
+def silenced(logs: list[list[Entry]]) -> int:
+    """Outcomes that are not told, of those that would be if all were."""
+    silent = 0
+    for log in logs:
+        loud = [replace(one, announce=ANNOUNCE_ALL) if isinstance(one, InForce) else one for one in log]
+        silent += len(told_by_oracle(loud).outcomes) - len(told_by_oracle(log).outcomes)
+    return silent
 
 
 def _totals(oracle: Oracle, log: list[Entry], states: dict[bytes, bytes]) -> list[str]:

@@ -16,7 +16,7 @@ from scorer.settings import Settings
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LOG
 from scorer.wire.registry import RULES as RULES_TOPIC
-from tests.integration.rule_changing import KILLS, run
+from tests.integration.rule_changing import KILLS, run, run_rebuild
 from tests.integration.score_running import (
     all_scored,
     leads_in,
@@ -46,6 +46,16 @@ def test_every_lead_is_as_by_the_new_rules_and_told_by_the_chosen_policy(
     assert min(found.changes[policy] for policy in ("all", "upward", "none")) > 3
     assert found.outcomes > 50
     assert found.silent > 5
+
+
+def test_rules_that_are_rebuilt_have_always_granted(
+    kafka: RunningKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = Settings(bootstrap=kafka.bootstrap, topic_prefix=topic_prefix, checkpoint_interval=0.2)
+    found = run_rebuild(settings, tmp_path, partitions=6, facts=150, seed=1)
+    assert found.mismatches == []
+    assert found.kills == len(KILLS)
+    assert found.outcomes > 20
 
 
 RULES = """

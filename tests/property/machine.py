@@ -15,7 +15,7 @@ from scorer.domain.partition import LogPartition
 from scorer.domain.record import Clock, Rules, encode_record
 from scorer.domain.state import PartitionState, decode_state, encode_state
 from scorer.domain.timers import Timer, page
-from tests.reference.log import About, Entry, InForce, ReadThrough
+from tests.reference.log import About, Entry, InForce, Past, ReadThrough
 from tests.reference.told import Told, read
 
 
@@ -33,6 +33,8 @@ def message(offset: int, entry: Entry) -> Message:
     match entry:
         case About(lead, fact):
             return Message(offset, lead.encode(), encode_record(fact))
+        case Past(lead, past):
+            return Message(offset, lead.encode(), encode_record(past))
         case ReadThrough(times):
             return Message(offset, None, encode_record(Clock(pack(times))))
         case InForce(version, model, announce):

@@ -208,8 +208,13 @@ def watched(model: Model) -> set[Matcher]:
     others: list[Condition | None] = [band.when for band in model.bands]
     others += [rule.when for rule in model.follow_ups]
     others += [award.given for award in model.awards]
+    return windows_of([*conditions(model), *(one for one in others if one is not None)])
+
+
+def windows_of(items: Iterable[Condition]) -> set[Matcher]:
+    """The activities that these conditions look back at."""
     found: set[Matcher] = set()
-    for leaf in leaves([*conditions(model), *(one for one in others if one is not None)]):
+    for leaf in leaves(items):
         match leaf:
             case Recent() | Absent():
                 found.add(leaf.matcher)

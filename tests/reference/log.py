@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scorer.domain.model import Model
-from scorer.domain.record import ANNOUNCE_ALL, Doors, Fact, ImportBegin, ImportEnd
+from scorer.domain.record import ANNOUNCE_ALL, Doors, Fact, ImportBegin, ImportEnd, Rebuilt
 
 
 @dataclass(frozen=True)
@@ -32,4 +32,12 @@ class InForce:
     announce: int = ANNOUNCE_ALL
 
 
-Entry = About | ReadThrough | InForce | Doors | ImportBegin | ImportEnd
+@dataclass(frozen=True)
+class Past:
+    """What a rebuild says of one lead; the oracle knows it anyhow."""
+
+    lead: str
+    past: Rebuilt
+
+
+Entry = About | ReadThrough | InForce | Past | Doors | ImportBegin | ImportEnd

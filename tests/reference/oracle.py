@@ -31,7 +31,7 @@ from scorer.domain.record import (
 )
 from tests.reference.calendar import business_day, next_period
 from tests.reference.crossing import MARGIN, TOLERANCE, Level, NearTieError, Totals
-from tests.reference.lead import Happening, Lead, Status, watched
+from tests.reference.lead import Happening, Lead, Status, watched, windows_of
 from tests.reference.log import About, Entry, InForce, ReadThrough
 from tests.reference.mails import next_release, release, sifted
 from tests.reference.matching import matches
@@ -70,6 +70,8 @@ class Oracle:
     outcomes: list[Told] = field(default_factory=list)
     announce: int = ANNOUNCE_ALL
     """What is told at this moment."""
+    rebuilt: Oracle | None = None
+    """Who has read the same log under the rules that are prepared, from its beginning."""
 
     @property
     def safe(self) -> int:
@@ -108,10 +110,14 @@ class Oracle:
     def _rules(self, version: int, model: Model) -> None:
         before = {award.id: _granting(award) for award in self.model.awards}
         known = watched(self.model)
+        prepared = self.model.prepared if self.rebuilt is not None else ()
+        before |= {award.id: _granting(award) for award in prepared if award in model.awards}
+        known |= windows_of(self.model.watched) if self.rebuilt is not None else set()
         self.rules_version, self.model = version, model
         names = {segment.name for segment in model.segments}
         moves = {move.id for move in model.moves}
         for lead in self.leads.values():
+            self._remember(lead, {award.id for award in prepared if award in model.awards})
             for award in model.awards:
                 if before.get(award.id) != _granting(award):
                     lead.starts[award.id] = len(lead.history)
@@ -125,6 +131,21 @@ class Oracle:
             if not (model.machines and model.machines.sooner):
                 lead.delivered = []
             self._milestone(lead, "rules")
+
+    def _remember(self, lead: Lead, awards: set[str]) -> None:
+        """What of these awards depended on the lead as it was: from who has looked at it all along."""
+        if not awards or self.rebuilt is None:
+            return
+        mine = [place for place, one in enumerate(lead.history) if not one.caused]
+        others = [one for one in self.rebuilt.leads[lead.id].history if not one.caused]
+        for place, other in zip(mine, others, strict=True):
+            one = lead.history[place]
+            shares = {name: share for name, share in one.shares.items() if name not in awards}
+            shares |= {name: share for name, share in other.shares.items() if name in awards}
+            given = (one.given - awards) | (other.given & awards)
+            lead.history[place] = replace(one, given=given, shares=shares)
+        for name in awards:
+            lead.starts.pop(name, None)
 
     def _adopt_stage(self, lead: Lead) -> None:
         threshold = self.model.threshold

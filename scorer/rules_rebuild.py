@@ -1,0 +1,293 @@
+"""Rules that come into force with their past: rebuilt from the lead log, by one process, while workers go on.
+
+Everything goes through the log, so workers do nothing but read it, and an interrupted rebuild is begun again:
+
+1. the live rules are put in force once more, with what the coming ones need beside them (``preparing``);
+2. the log is replayed under the coming rules, and each lead is told its past;
+3. the log is followed: a lead of which a record came in between is told again, until nobody is left;
+4. the coming rules are put in force.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from scorer.domain.encoded import is_fact, is_member
+from scorer.domain.model import Model, decode_model, encode_model
+from scorer.domain.preparing import past_of, prepare, replayed, slots_of
+from scorer.domain.record import (
+    ANNOUNCE_NONE,
+    Merge,
+    Rebuilt,
+    Rules,
+    decode_record,
+    encode_record,
+)
+from scorer.domain.rules import build_model
+from scorer.errors import UserError
+from scorer.log_export import dead_lettered
+from scorer.log_lines import Recorded
+from scorer.replay import Replay
+from scorer.replay.sources import BATCH, Batch
+from scorer.rules_apply import Applied, apply, read
+from scorer.wire.dead_letters import Reason
+from scorer.wire.doors import load_doors
+from scorer.wire.registry import DEAD_LETTERS, LOG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from confluent_kafka import Message
+
+    from scorer.broker import Broker, Tail, Writer
+    from scorer.domain.lead import Lead
+    from scorer.replay import Standing
+
+    Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+
+CACHE: Final = 10_000
+"""Leads kept decoded per partition; all of them are kept encoded."""
+PATIENCE: Final = 600.0
+"""Seconds for which leads that never rest are told again, and merges that are under way are waited for."""
+PAUSE: Final = 0.3
+"""Seconds between two looks at the log."""
+
+
+class Came(NamedTuple):
+    """What a rebuild has done."""
+
+    applied: Applied
+    records: int
+    """Of the log, read."""
+    leads: int
+    """That were told their past."""
+    again: int
+    """How often one had to be told again."""
+
+
+def rebuild(
+    broker: Broker,
+    coming: bytes,
+    announce: int,
+    bar: Bar,
+    *,
+    accept_truncated: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Came:
+    """Put an encoded model in force with the past of its changed rules.
+
+    ``announce``: see ``record.Rules``. ``bar``: see ``scorer.cli.progress``. Raises ``UserError`` where the
+    log does not reach back to its beginning, somebody else changes the rules meanwhile, or leads never rest.
+    """
+    newest = read(broker).newest
+    if newest is None:
+        raise UserError(
+            "no rules are in force yet, so there is nothing to rebuild", hint="scorer rules apply FILE"
+        )
+    live = decode_model(newest.model)
+    union = prepare(live, decode_model(coming))
+    if not union.prepared and not union.watched:
+        return Came(apply(broker, coming, announce), 0, 0, 0)
+    starts = {number: wanted.start for number, wanted in broker.ranges(LOG).items()}
+    truncated = [number for number, start in starts.items() if start]
+    if truncated and not accept_truncated:
+        raise UserError(
+            f"the log does not reach back to its beginning: partition {truncated[0]} starts at offset"
+            f" {starts[truncated[0]]}",
+            hint="--accept-truncated rebuilds from what is left",
+        )
+    prepared = apply(broker, encode_model(union), ANNOUNCE_NONE).rules
+    work = _Work(broker, prepared, union, replayed(live, decode_model(coming)), starts, bar)
+    try:
+        work.read_all()
+        deadline = clock() + PATIENCE
+        while not work.finished():
+            if clock() > deadline:
+                raise UserError(
+                    f"{len(work.left):,} leads did not rest for {PATIENCE:.0f} s, {work.left_words()}",
+                    hint="the rules are prepared and not in force; run the command again",
+                    exit_code=1,
+                )
+            work.tell()
+            sleep(PAUSE)
+            work.follow()
+    finally:
+        work.close()
+    return Came(apply(broker, coming, announce), work.records, work.told, work.again)
+
+
+class _Work:
+    """The replay, who has been told what, and who is still to be."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        prepared: Rules,
+        union: Model,
+        past: Model,
+        starts: dict[int, int],
+        bar: Bar,
+    ) -> None:
+        self.records = self.told = self.again = 0
+        self.left: set[bytes] = set()
+        """Leads that are to be told, or to be told again."""
+        self._broker = broker
+        self._version = prepared.version
+        self._slots = slots_of(build_model(union, prepared.version))
+        model = encode_model(past)
+        self._rules = encode_record(Rules(1, prepared.fingerprint, model))
+        self._bar = bar
+        self._replay = Replay(CACHE)
+        self._sent: dict[bytes, int] = {}
+        """Lead -> the offset as of which it was told last."""
+        self._touched: dict[bytes, int] = {}
+        """Lead -> its last record since telling began."""
+        self._departed: dict[bytes, bytes] = {}
+        """Lead that was not told before it became part of another -> that other, until it has arrived."""
+        self._arrived: set[bytes] = set()
+        """Leads that have come to others since telling began."""
+        self._tail: Tail = broker.tail(LOG, starts)
+        with bar(DEAD_LETTERS, None) as moved:
+            self._dead = dead_lettered(broker, moved)
+        self._begin({number: start for number, start in starts.items() if start})
+
+    def close(self) -> None:
+        self._tail.close()
+
+    def left_words(self) -> str:
+        """Some of those that are left, for a person."""
+        named = sorted(self.left)[:3]
+        return "such as " + ", ".join(repr(key.decode()) for key in named)
+
+    def finished(self) -> bool:
+        """Everybody has been told, and nothing is under way that had not been."""
+        return not self.left and not self._departed and not self._sent
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    def read_all(self) -> None:
+        """The log up to where it ends now; every lead in it is to be told."""
+        total = sum(wanted.end - wanted.start for wanted in self._broker.ranges(LOG).values())
+        with self._bar(LOG, total) as moved:
+            self._feed(self._tail.read(), moved)
+        self.left = {standing.lead_id.encode() for standing in self._replay.standings()}
+
+    def follow(self) -> None:
+        """What has been appended since."""
+        self._feed(self._look_at(one) for one in self._tail.read())
+
+    def _begin(self, starts: dict[int, int]) -> None:
+        """Of a log without its beginning: which doors there are."""
+        doors = load_doors(self._broker.bootstrap, self._broker.prefix) if starts else None
+        if doors is None:
+            return
+        batch = Batch(own_rules=True)
+        for number, start in starts.items():
+            for value in (encode_record(doors), self._rules):
+                batch.add(number, Recorded(start - 1, None, value))
+        for _ in self._replay.run([batch]):
+            pass
+
+    def _feed(self, messages: Iterable[Message], moved: Callable[[int], None] = lambda _: None) -> None:
+        batch, count = Batch(own_rules=True), 0
+        for message in messages:
+            number, offset, value = message.partition(), message.offset(), message.value()
+            if value is not None and _is_rules(value):
+                value = self._rules
+            batch.add(number, Recorded(offset, message.key(), value))
+            if self._dead.get((number, offset)) == Reason.ENGINE_ERROR:
+                batch.skip.setdefault(number, []).append(offset)
+            count += 1
+            if count == BATCH:
+                self._run(batch, count)
+                moved(count)
+                batch, count = Batch(own_rules=True), 0
+        self._run(batch, count)
+        moved(count)
+
+    def _run(self, batch: Batch, count: int) -> None:
+        for _ in self._replay.run([batch]):
+            pass
+        self.records += count
+
+    # -- telling --------------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """Everybody who is left and can be told: of whom nothing is held back, here or in the replay."""
+        ends = {number: position - 1 for number, position in self._tail.positions.items()}
+        held = {number for number, _ in self._replay.held}
+        with self._broker.writer() as writer, self._bar("telling leads", len(self.left)) as moved:
+            for key in sorted(self.left):
+                standing = self._replay.standing(key.decode())
+                if standing is None:
+                    self.left.discard(key)
+                elif standing.partition not in held:
+                    self._tell(writer, key, standing, ends[standing.partition])
+                moved(1)
+
+    def _tell(self, writer: Writer, key: bytes, standing: Standing, as_of: int) -> None:
+        lead = standing.lead
+        moved = b"" if lead.links is None else lead.links.moved
+        if moved:
+            self.left.discard(key)
+            if key not in self._arrived:
+                self._departed[key] = moved
+        elif not lead.since:
+            self.left.discard(key)  # nothing is known of it but who it is
+        elif not _waits(lead):
+            past = past_of(lead, self._slots, self._version, as_of)
+            writer.append(LOG, standing.partition, key, encode_record(past))
+            self.left.discard(key)
+            self._sent[key] = as_of
+            self.told += 1
+
+    def _look_at(self, message: Message) -> Message:
+        """Whether a record is in the way of what has been told."""
+        key, value = message.key(), message.value()
+        if key is None or value is None:
+            if value is not None and _is_rules(value):
+                self._check(value)
+            return message
+        if is_fact(value):
+            self._touched[key] = message.offset()
+        elif not is_member(value):
+            self._look_closer(key, message.offset(), value)
+        return message
+
+    def _look_closer(self, key: bytes, offset: int, value: bytes) -> None:
+        record = decode_record(value)
+        if not isinstance(record, Rebuilt):
+            self._touched[key] = offset
+            if isinstance(record, Merge):
+                # What has arrived had perhaps not been told: whoever took it in is told once more.
+                self._arrived.add(record.lead)
+                self._departed.pop(record.lead, None)
+                self.left.add(key)
+                self._sent.pop(key, None)
+            return
+        if record.version == self._version and self._sent.get(key) == record.as_of:
+            del self._sent[key]
+            if self._touched.get(key, -1) > record.as_of:
+                self.left.add(key)
+                self.again += 1
+
+    def _check(self, value: bytes) -> None:
+        record = decode_record(value)
+        if isinstance(record, Rules) and record.version > self._version:
+            raise UserError(
+                "somebody else has put other rules in force meanwhile",
+                hint="look at theirs, then run the command again",
+                exit_code=1,
+            )
+
+
+def _is_rules(value: bytes) -> bool:
+    return len(value) > 1 and value[1] == Rules.__struct_config__.tag
+
+
+def _waits(lead: Lead) -> bool:
+    """Some click of it is held back: it may count at any moment, without a record."""
+    return any(click[3] is not None for click in lead.clicks or ())
