@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +12,11 @@ import pytest
 
 from scorer.broker import Broker
 from scorer.cli import run
+from scorer.cli.progress import progress
+from scorer.domain.model import encode_model
+from scorer.domain.record import ANNOUNCE_ALL
+from scorer.rulefile import loads
+from scorer.rules_rebuild import rebuild
 from scorer.settings import Settings
 from scorer.wire.cloudevents import Event
 from scorer.wire.identity import Identity
@@ -129,3 +136,43 @@ def check_replay(settings: Settings, wanted: dict[str, float], folder: Path) -> 
     assert run(["replay", str(export), "--scores", str(found), "--strict"]) == 0
     lines = [msgspec.json.decode(line) for line in found.read_bytes().splitlines()]
     assert {one["subject"]: one["data"]["total"] for one in lines} == wanted
+
+
+PEOPLE_REBUILT = 16
+CHANGED = (
+    RULES.replace("on: email.opened", "on: [email.opened, email.replied]")
+    .replace("on: app.task_created", "on: [app.task_created, app.task_closed]")
+    .replace("on: profile.linked, points: +16", "on: profile.linked, points: +18, limit: once")
+)
+
+
+async def test_people_who_come_together_while_rules_are_rebuilt_have_their_whole_past(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Whoever is merged before, meanwhile or after: every rule that has changed counts all."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES)
+    loaded = loads(CHANGED).model
+    assert loaded is not None
+    broker = Broker(settings)
+    prepare_road(settings, rules, log_partitions=4)
+    publisher = Publisher(settings)
+    rng = random.Random(8)
+    told = [(number, records) for number in range(PEOPLE_REBUILT) for records in told_of(number)]
+    rng.shuffle(told)
+    wanted = {lead("user_id", number): TOTAL + 2 for number in range(PEOPLE_REBUILT)}
+    with WorkerProcess(settings, tmp_path, checkpoint=0.2) as worker, ThreadPoolExecutor(1) as pool:
+        changing = None
+        for place, (_, (door, changes)) in enumerate(told):
+            publisher.send(door, event(door, "", subject=None, **changes))
+            publisher.flush()
+            if place == len(told) // 3:
+                await until(lambda: len(scores(broker)) > PEOPLE_REBUILT, "many are known", worker)
+                changing = pool.submit(rebuild, broker, encode_model(loaded), ANNOUNCE_ALL, progress)
+            await asyncio.sleep(0.03)
+        assert changing is not None
+        await until(changing.done, "the rules are rebuilt", worker)
+        assert changing.result().leads > 0
+        await until(lambda: scores(broker) == wanted, "everybody is one lead with the whole score", worker)
+        worker.stop()
+    check_equal(broker)
