@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from scorer.domain.model import fingerprint
 from scorer.domain.record import Rules, encode_record
-from scorer.wire.registry import CHANGELOG
+from scorer.wire.registry import CHANGELOG, LOG
 from scorer.worker.cut import CUT, decode_cut
 from scorer.worker.rocks import RocksFolder
 from scorer.worker.score_partition import ScorePartition
@@ -55,6 +54,10 @@ class Preview:
     """Looked at."""
     announced: Counter[str] = field(default_factory=Counter)
     """Type of outcome, as ``lead.qualified`` -> how many."""
+    unscored: int = 0
+    """Records of the log that no worker has made durable yet: it is not known what they do."""
+    importing: int = 0
+    """Leads that an open import has changed: they are judged, and told, at its end."""
 
 
 class Changed(NamedTuple):
@@ -67,20 +70,19 @@ class Changed(NamedTuple):
     timestamp: int
 
 
-def preview(broker: Broker, model: bytes, version: int, moved: Callable[[int], None]) -> Preview:
-    """Try an encoded model as ``version`` on all leads; ``moved`` gets how many records and leads were read.
+def preview(broker: Broker, coming: Rules, moved: Callable[[int], None]) -> Preview:
+    """Try a rules record on all leads; ``moved`` gets how many records and leads were read.
 
     Raises ``UserError`` where Kafka does not answer or a topic is missing.
     """
     found = Preview()
-    rules = Rules(version, fingerprint(model), model)
-    with tempfile.TemporaryDirectory(prefix="scorer-preview-") as folder:
-        disks = RocksFolder(Path(folder))
-        for number in broker.ranges(CHANGELOG):
-            store = Store(disks.open(str(number)))
+    ends = broker.ranges(LOG)
+    for number in broker.ranges(CHANGELOG):
+        with tempfile.TemporaryDirectory(prefix="scorer-preview-") as folder:
+            store = Store(RocksFolder(Path(folder)).open(str(number)))
             try:
                 _restore(store, broker, number, moved)
-                _try(store, number, rules, found, moved)
+                found.unscored += ends[number].end - _try(store, number, coming, found, moved)
             finally:
                 store.close()
     return found
@@ -100,10 +102,11 @@ def _restore(store: Store, broker: Broker, number: int, moved: Callable[[int], N
     store.finish()
 
 
-def _try(store: Store, number: int, rules: Rules, found: Preview, moved: Callable[[int], None]) -> None:
+def _try(store: Store, number: int, rules: Rules, found: Preview, moved: Callable[[int], None]) -> int:
+    """Returns how far the log was scored."""
     stored = store.get(CUT)
     if stored is None:
-        return  # no worker has ever scored it
+        return 0  # no worker has ever scored it
     partition = ScorePartition(number, store, CACHE_LEADS, near_timers=0)
     cut = decode_cut(stored)
     partition.begin(cut)
@@ -112,11 +115,15 @@ def _try(store: Store, number: int, rules: Rules, found: Preview, moved: Callabl
     for keys in _steps(key for key, _ in store.leads()):
         for key in keys:
             machine.touch(key)
+            lead = machine.get(key)
+            if lead is not None and lead.since:
+                found.leads += 1
+                found.importing += bool(lead.touched)
         found.announced.update(_told_by(machine.outcomes, rules))
-        found.leads += len(keys)
         machine.outcomes, machine.dirty, machine.timers.changes, machine.sends = [], {}, [], []
         partition.trim()
         moved(len(keys))
+    return cut.position
 
 
 def _steps(items: Iterable[T]) -> Iterator[list[T]]:

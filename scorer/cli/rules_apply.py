@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 POLICIES = ("all", "upward", "none")
 """``scorer.domain.record.ANNOUNCE``, which costs an import."""
-QUALIFIED = "lead.qualified"
 
 
 @click.command("apply")
@@ -82,30 +81,32 @@ def _rebuild(broker: Broker, model: bytes, announce: str, *, accept_truncated: b
 def _preview(broker: Broker, model: bytes, announce: str) -> None:
     from scorer.cli.progress import progress
     from scorer.domain.model import fingerprint
+    from scorer.domain.record import Rules
     from scorer.rules_apply import read
     from scorer.rules_preview import preview
 
-    newest = read(broker).newest
+    stored = read(broker)
+    newest = stored.newest
     if newest is None:
         click.echo("no rules are in force yet: these would be the first, version 1")
         return
-    if newest.fingerprint == fingerprint(model):
+    if stored.half_written:
+        click.echo(f"version {newest.version} has not reached all partitions: apply completes it first")
+    if newest.fingerprint == fingerprint(model) and not stored.displaced:
         click.echo(f"already in force: version {newest.version} ({newest.fingerprint})")
         return
     version = newest.version + 1
     click.echo(f"would be version {version} ({fingerprint(model)}); nothing has been written")
     _changes(newest, model)
     with progress("trying it on every lead", None) as moved:
-        found = preview(broker, model, version, moved)
-    told = {
-        kind: count
-        for kind, count in sorted(found.announced.items())
-        if announce == POLICIES[0] or (announce == POLICIES[1] and kind == QUALIFIED)
-    }
-    said = ", ".join(f"{count:,} {kind}" for kind, count in told.items()) or "nothing"
+        coming = Rules(version, fingerprint(model), model, POLICIES.index(announce))
+        found = preview(broker, coming, moved)
+    said = ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.announced.items())) or "nothing"
     click.echo(f"Of {found.leads:,} leads, at once and with --announce {announce}: {said}")
-    if announce != POLICIES[0] and (silent := found.announced.total() - sum(told.values())):
-        click.echo(f"  {silent:,} that --announce all would tell are not told")
+    if found.unscored:
+        click.echo(f"{found.unscored:,} records of the log are not scored yet, so these may be more or fewer")
+    if found.importing:
+        click.echo(f"{found.importing:,} leads of an open import are judged, and told, when it ends")
 
 
 def _report(applied: Applied) -> None:
@@ -114,10 +115,11 @@ def _report(applied: Applied) -> None:
         click.echo(
             f"version {applied.completed} had not reached all {applied.partitions} partitions: completed"
         )
+    policy = f"announcing {POLICIES[applied.rules.announce]}"
     if applied.already:
-        click.echo(f"already in force: version {version} ({applied.rules.fingerprint})")
+        click.echo(f"already in force: version {version} ({applied.rules.fingerprint}), {policy}")
         return
-    click.echo(f"in force: version {version} ({applied.rules.fingerprint})")
+    click.echo(f"in force: version {version} ({applied.rules.fingerprint}), {policy}")
     if applied.previous is not None:
         _changes(applied.previous, applied.rules.model)
 

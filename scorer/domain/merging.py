@@ -239,8 +239,7 @@ def _merge_standing(rules: RuleSet, lead: Lead, other: Lead) -> None:
 
     What a condition has ruled out is judged anew, of the two together, and told.
     """
-    before = lead.stage
-    mine, its = SAYS_MOST.index(before), SAYS_MOST.index(other.stage)
+    mine, its = SAYS_MOST.index(lead.stage), SAYS_MOST.index(other.stage)
     judged = other.status == DISQUALIFIED and other.disqualified_by not in rules.moves_by_slot
     if (its > mine and not judged) or not lead.since:
         lead.stage, lead.status = other.stage, other.status
@@ -254,6 +253,13 @@ def _merge_standing(rules: RuleSet, lead: Lead, other: Lead) -> None:
             lead.ready_since = min(lead.ready_since, other.ready_since)
         else:
             lead.ready_since = lead.ready_since or other.ready_since
-    if lead.told < 0 and lead.stage != before:
-        lead.told = ~lead.told  # what is new is told, although what was before was not
+    if lead.told < 0 or other.told < 0:
+        # Of what those who listen know of the two, what says most; of what they don't, nothing is told now.
+        known = max(_known(lead.told), _known(other.told), key=SAYS_MOST.index)
+        lead.told = lead.stage if known == lead.stage else ~known
     lead.quiet_until = max(lead.quiet_until, other.quiet_until)
+
+
+def _known(told: int) -> int:
+    """The stage that was last told."""
+    return ~told if told < 0 else told

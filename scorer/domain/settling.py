@@ -70,10 +70,7 @@ def settle(
     if before == SHORT:
         lead.ready_since = 0
     if lead.told != lead.stage and lead.told >= 0:
-        if announce == ANNOUNCE_ALL:
-            _tell_stage(rules, lead, key, cause, lead.told, cause, out)
-        else:
-            lead.told = ~lead.told
+        _tell_import(rules, lead, key, cause, out, announce)
     for move, target in moves:
         if _move(rules, lead, key, move, target, cause, out, announce):
             before = UNKNOWN  # wherever it went in between: it begins anew
@@ -82,6 +79,8 @@ def settle(
     if lead.status != status:
         before = UNKNOWN
     now = level(rules, lead, lead.clock)
+    if announce != ANNOUNCE_ALL or lead.told < 0:
+        now = _unheard(rules, lead, key, cause, status, now, out, announce)
     if now == SHORT:
         lead.ready_since = 0
     elif now == before:
@@ -95,6 +94,38 @@ def settle(
         lead.status = OPEN
     else:
         _enter(rules, lead, key, OPEN, OPEN_STAGE, LEAD_DISQUALIFIED, cause, BELOW_EXIT, None, out, announce)
+
+
+def _tell_import(
+    rules: RuleSet, lead: Lead, key: bytes, cause: str, out: list[Outcome], announce: int
+) -> None:
+    """Where an import has moved the lead to."""
+    if announce == ANNOUNCE_ALL:
+        _tell_stage(rules, lead, key, cause, lead.told, cause, out)
+    else:
+        lead.told = ~lead.told
+
+
+def _unheard(
+    rules: RuleSet,
+    lead: Lead,
+    key: bytes,
+    cause: str,
+    status: int,
+    now: int,
+    out: list[Outcome],
+    announce: int,
+) -> int:
+    """Where something is not told, or has not been: ``now``, or what it is to be taken for.
+
+    ``status``: what the lead's was.
+    """
+    if now == WAITING and announce == ANNOUNCE_NONE and not lead.ready_since:
+        return BEYOND  # else it would be told when the waiting is over
+    if now != BEYOND and status == DISQUALIFIED and lead.status == OPEN and ~lead.told == QUALIFIED_STAGE:
+        # It has come back to less than those who listen believe, who have not heard that it was gone.
+        _enter(rules, lead, key, OPEN, OPEN_STAGE, LEAD_DISQUALIFIED, cause, BELOW_EXIT, None, out, announce)
+    return now
 
 
 def _qualify(rules: RuleSet, lead: Lead, key: bytes, cause: str, out: list[Outcome], announce: int) -> None:
@@ -256,11 +287,14 @@ def _enter(
         if announce == ANNOUNCE_NONE or (announce == ANNOUNCE_UPWARD and stage != QUALIFIED_STAGE):
             lead.told = ~known
             return
+        returns = status == OPEN and stage == OPEN_STAGE and not kind
         if kind == LEAD_DISQUALIFIED and stage == OPEN_STAGE and known != QUALIFIED_STAGE:
             kind = ""  # it falls, and that it had risen was not told
-        if lead.told < 0 and not kind and not rules.staged:
-            lead.told = ~known  # nothing says where it is
+        if lead.told < 0 and not kind and (not rules.staged or (returns and known == QUALIFIED_STAGE)):
+            lead.told = ~known  # nothing says where it is, or ``settle`` does when it knows
             return
+        if lead.told < 0 and not kind and status == OPEN and known == QUALIFIED_STAGE:
+            out.append(outcome(rules, lead, key.decode(), LEAD_DISQUALIFIED, cause, BELOW_EXIT))
         previous = known
     if kind:
         out.append(outcome(rules, lead, key.decode(), kind, cause, reason, deal_stage))

@@ -24,8 +24,8 @@ from scorer.worker.cut import SHOWN, epoch_headers
 from scorer.worker.outbox import Outbox
 from scorer.worker.ports import Kafka, Lane, Offload
 from scorer.worker.score_partition import ScorePartition
-from scorer.worker.sole_writer import append
 from scorer.worker.store_meta import Meta
+from scorer.worker.supervise import CannotContinue
 from scorer.worker.views import look, show
 
 LOOK_EVERY = 60.0
@@ -77,12 +77,13 @@ async def checkpoint(
     await asyncio.gather(outbox.flush(), show(kafka, number, shown, taken.views))
     await confirm()
     changes: list[Change] = [*taken.leads.items()]
-    if (ends := shown.encode()) != shown.durable:
+    ends = shown.encode(taken.again)
+    if ends != shown.stored:
         changes.append((SHOWN, ends))
     changes += taken.system  # the cut record last
     meta = await write(kafka.lane(CHANGELOG, number), number, partition.epoch, meta, changes)
     await offload(partial(partition.store.persist, changes, taken.timers, meta))
-    shown.durable = ends
+    shown.stored = ends
     partition.settle(taken)
     size = sum(len(key) + len(value or b"") for key, value in changes)
     return Done(taken.position, len(taken.leads), size, cut_seconds)
@@ -94,9 +95,16 @@ async def write(changelog: Lane, number: int, epoch: int, meta: Meta, records: S
     Raises ``CannotContinue`` when somebody else writes as well; what the wrong one of the two wrote is
     ignored by its epoch.
     """
-    where = f"partition {number} of the changelog"
-    end = await append(changelog, where, meta.next, records, epoch_headers(epoch))
-    return Meta(end, epoch, meta.fence, meta.changelog)
+    expected = meta.next
+    for run in await changelog.send(records, epoch_headers(epoch)):
+        if run.base != expected:
+            raise CannotContinue(
+                f"another writer: partition {number} of the changelog took our records at offset"
+                f" {run.base} instead of {expected}",
+                "it heals by itself: who owns the partition now sends the good states again",
+            )
+        expected += run.records
+    return Meta(expected, epoch, meta.fence, meta.changelog)
 
 
 def meta_of(partition: ScorePartition) -> Meta:

@@ -15,7 +15,6 @@ from scorer.domain.account import Account, decode_account, encode_account
 from scorer.domain.account_outcomes import account_view
 from scorer.domain.joining import Sent
 from scorer.domain.lead import Lead, copy_of, decode_lead, encode_lead
-from scorer.domain.links import Links
 from scorer.domain.outcomes import Outcome, identity_view, score_view
 from scorer.domain.partition import Dead, LogPartition, Message
 from scorer.domain.record import ACCOUNT
@@ -42,6 +41,8 @@ class Taken(NamedTuple):
     views: tuple[list[View], list[View], list[View]]
     """Of leads (None for one that has become part of another), of who is who (None for one of whom nothing
     is known any more), of accounts (None for one in which nobody counts): those of ``views.VIEWS``."""
+    again: list[set[bytes]]
+    """Whose views are among them although they have not changed: see ``views.Shown``."""
     system: list[tuple[bytes, bytes | None]]
     """System keys in the order in which they must be written: the cut record last."""
     timers: list[tuple[bool, int, bytes]]
@@ -221,8 +222,9 @@ class ScorePartition:
         machine = self.machine
         if not self.running or machine.state.failing:
             return False
-        dirty = bool(machine.dirty) or bool(machine.dirty_accounts) or any(self.shown.again)
-        return machine.state.position != self._position_stored or self._swept or dirty
+        dirty = bool(machine.dirty) or bool(machine.dirty_accounts)
+        position = machine.state.position
+        return position != self._position_stored or self._swept or dirty or self.shown.is_due(position)
 
     def take(self) -> Taken:
         """The cut: one consistent moment. ``settle`` must follow before the next."""
@@ -240,7 +242,8 @@ class ScorePartition:
             if not queued or (owner := dirty.get(key) or accounts.get(key)) is None or owner.wake == due
         ]
         linked, machine.linked = machine.linked, set()
-        gone = self._show_again(dirty, linked, accounts)
+        again = self.shown.due(machine.state.position)
+        gone = self._show_again(again, dirty, linked, accounts)
         state, rules = machine.state, machine.rules
         leads: dict[bytes, bytes] = {}
         views: list[View] = gone[0]
@@ -254,10 +257,10 @@ class ScorePartition:
                 elif lead.clock:  # it has become part of another, and was shown
                     views.append((key, None))
         identities = gone[1]
-        identities += [
-            (key, identity_view(key.decode(), dirty[key], dirty[key].links or Links(), state.clock))
-            for key in sorted(linked)
-        ]
+        for key in sorted(linked):
+            links = dirty[key].links  # None: somebody else has said that it is linked
+            view = None if links is None else identity_view(key.decode(), dirty[key], links, state.clock)
+            identities.append((key, view))
         accounts_shown = gone[2]
         for key, account in accounts.items():
             leads[key] = stamp(account.wake, account.fence) + encode_account(account)
@@ -270,15 +273,19 @@ class ScorePartition:
         state.skip = skip
         system = [*self._rule_changes(), (CUT, encode_cut(cut))]
         shown = views, identities, accounts_shown
-        return Taken(state.position, state.milestone, self._pending, shown, system, timers)
+        return Taken(state.position, state.milestone, self._pending, shown, again, system, timers)
 
     def _show_again(
-        self, dirty: dict[bytes, Lead], linked: set[bytes], accounts: dict[bytes, Account]
+        self,
+        again: list[set[bytes]],
+        dirty: dict[bytes, Lead],
+        linked: set[bytes],
+        accounts: dict[bytes, Account],
     ) -> tuple[list[View], list[View], list[View]]:
         """Puts what is to be shown once more among what has changed; returns the views of what is gone."""
         machine = self.machine
         gone: tuple[list[View], list[View], list[View]] = [], [], []
-        scores, identities, names = self.shown.again
+        scores, identities, names = again
         for keys, place in (scores, 0), (identities, 1):
             for key in sorted(keys):
                 lead = dirty.get(key) or machine.get(key)
@@ -312,7 +319,7 @@ class ScorePartition:
         self._pending, self._pending_timers = {}, []
         self.machine.timers.trim(self.near_timers)
         self._milestone_stored, self._position_stored = taken.milestone, taken.position
-        self.shown.again = [set() for _ in self.shown.again]
+        self.shown.again = self.shown.left(taken.again)
         self._faults = {offset for offset in self._faults if offset >= taken.position}
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from scorer.domain.record import ACCOUNT
 from scorer.domain.timers import Timer
-from scorer.worker.cut import RULES, SYSTEM, epoch_of, read_stamp, rules_version
+from scorer.worker.cut import RULES, SHOWN, SYSTEM, epoch_of, read_stamp, rules_version
 from scorer.worker.ports import Batch, Header, Incoming, KeyValue
 from scorer.worker.store_meta import Meta, decode_meta, encode_meta
 
@@ -48,6 +48,8 @@ class Store:
         self._bulk = False
         self._cleaned_before = 0
         self._gapless = True  # no record was missing since begin()
+        self.began = 0
+        """Where ``absorb`` began to read the changelog."""
 
     @property
     def standing(self) -> int:
@@ -96,7 +98,10 @@ class Store:
         return [key for key, _ in self._under(_IGNORED, b"")]
 
     def doubtful(self) -> list[bytes]:
-        """Those of ``ignored`` whose good state compaction may have taken away before it was read."""
+        """Those of ``ignored`` whose good state compaction may have taken away before it was read.
+
+        Not where a good state was read since ``began``: compaction takes the older ones first.
+        """
         return [key for key, doubt in self._under(_IGNORED, b"") if doubt]
 
     def _under(self, space: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -149,6 +154,7 @@ class Store:
         self._gapless = True
         if self.meta is None:
             self.meta = Meta(next=start, changelog=changelog)
+        self.began = self.meta.next
 
     def expect(self, records: int) -> None:
         """Between ``begin`` and ``absorb``: how many will come, at most."""
@@ -181,9 +187,10 @@ class Store:
                 headers = record.headers
                 written = epoch_of(headers)
             if written < epoch or not written:
+                doubt = not self._gapless and record.timestamp < self._cleaned_before and key != SHOWN
+                if doubt or key not in ignored:
+                    batch.put(_IGNORED + key, _DOUBT if doubt else b"")
                 ignored.add(key)
-                doubt = not self._gapless and record.timestamp < self._cleaned_before
-                batch.put(_IGNORED + key, _DOUBT if doubt else b"")
                 continue
             epoch = written
             newest[key] = record.value

@@ -14,10 +14,11 @@ import msgspec
 
 from scorer.wire.registry import CHANGELOG, LOG
 from scorer.worker.checkpoint import meta_of, write
-from scorer.worker.cut import CUT, SHOWN, Cut, decode_cut, encode_cut, next_epoch
+from scorer.worker.cut import CUT, SHOWN, Cut, decode_cut, encode_cut, epoch_of, next_epoch
 from scorer.worker.ports import Bounds, Kafka
 from scorer.worker.restore import restore
 from scorer.worker.score_partition import ScorePartition, first_cut
+from scorer.worker.store import Store
 from scorer.worker.supervise import CannotContinue
 from scorer.worker.views import take_over_views
 
@@ -57,9 +58,16 @@ async def take_over(
     identity = await kafka.identity(LOG)
     changelogs, logs = await kafka.bounds(CHANGELOG, numbers), await kafka.bounds(LOG, numbers)
     committed = await kafka.committed(numbers)
-    shown = await take_over_views({number: stores[number].get(SHOWN) for number in numbers}, kafka)
+    shown = await take_over_views(
+        {number: stores[number].get(SHOWN) for number in numbers},
+        [number for number in numbers if stores[number].get(CUT) is None],
+        {number: logs[number][1] for number in numbers},
+        kafka,
+    )
     if not still_ours():
         return False
+    for number, store in stores.items():
+        await _refuse_what_is_lost(store, number, kafka)
     cuts = {}
     for number, partition in partitions.items():
         end = changelogs[number][1]
@@ -77,6 +85,29 @@ async def take_over(
         partition.shown = shown[number]
         await _announce(partition, cuts[number], kafka, generation)
     return True
+
+
+async def _refuse_what_is_lost(store: Store, number: int, kafka: Kafka) -> None:
+    """Raises where a key's good state is nowhere: neither on the disk that we began with nor behind it."""
+    doubtful = set(store.doubtful())
+    if not doubtful:
+        return
+    epoch = 0
+    async for _, records, _ in kafka.read(CHANGELOG, {number: (store.began, store.standing)}):
+        for record in records:
+            written = epoch_of(record.headers)
+            if written and written >= epoch:
+                epoch = written
+                doubtful.discard(record.key or b"")
+    if doubtful:
+        some = ", ".join(repr(key)[2:-1] for key in sorted(doubtful)[:3])
+        raise CannotContinue(
+            f"partition {number}: a former owner overwrote the state of {len(doubtful)} keys in the"
+            f" changelog ({some} ...), nobody sent the good state again in time, and"
+            " compaction has removed it",
+            "a worker whose local disk has it takes over and heals it; or score what the lead log has anew:"
+            " delete the changelog and the group's commits, then --from-log-start",
+        )
 
 
 def starting_cut(partition: ScorePartition, found: Found, *, from_log_start: bool) -> Cut:
@@ -98,14 +129,6 @@ def starting_cut(partition: ScorePartition, found: Found, *, from_log_start: boo
             f"partition {number}: the scores stand at offset {cut.position} of the lead log,"
             f" which ends at {log_end}: the log has lost records",
             "bring the lead log back, or delete the changelog and the group's commits to score what is left",
-        )
-    if doubtful := partition.store.doubtful():
-        raise CannotContinue(
-            f"partition {number}: a former owner overwrote the state of {len(doubtful)} keys in the changelog"
-            f" ({', '.join(repr(key)[2:-1] for key in doubtful[:3])} ...), nobody sent the good state again"
-            " in time, and compaction may have removed it",
-            "to score what the lead log has anew: delete the changelog and the group's commits, then"
-            " --from-log-start",
         )
     fence = meta_of(partition).fence
     if fence >= log_end:
@@ -154,12 +177,10 @@ async def _announce(partition: ScorePartition, cut: Cut, kafka: Kafka, generatio
     ignored = partition.store.ignored()
     good = [(key, partition.store.get(key)) for key in ignored if key != CUT]
     cut = msgspec.structs.replace(cut, epoch=partition.epoch)
-    records = [(CUT, encode_cut(cut))]
-    if partition.store.get(SHOWN) is None:
-        records.insert(0, (SHOWN, partition.shown.encode()))
+    record = (CUT, encode_cut(cut))
     lane = kafka.lane(CHANGELOG, partition.number)
-    meta = await write(lane, partition.number, partition.epoch, meta, [*good, *records])
-    partition.store.persist(records, (), meta, healed=ignored)
+    meta = await write(lane, partition.number, partition.epoch, meta, [*good, record])
+    partition.store.persist([record], (), meta, healed=ignored)
     if good:
         log.warning(
             "partition %d: sent again the good state of %d keys that a former owner had overwritten",

@@ -231,10 +231,10 @@ def _score(
             if change is not None and slice_ == SLICES // 2:
                 changed = pool.submit(change)
             if slice_ in KILLS:
-                before, scored = scored, _scored_beyond(broker, scored, workers)
+                scored = _scored_beyond(broker, scored, workers)
                 dying = found.kills % WORKERS
                 workers[dying].kill()
-                found.kills += scored > before
+                found.kills += _scored(broker) < sum(one.end for one in broker.ranges(LOG).values())
                 workers[dying] = Worker(options[dying], folder)
         if changed is not None:
             changed.result(DEADLINE)

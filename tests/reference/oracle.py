@@ -22,6 +22,7 @@ from scorer.domain.model import (
 )
 from scorer.domain.record import (
     ANNOUNCE_ALL,
+    ANNOUNCE_NONE,
     ANNOUNCE_UPWARD,
     NO_DOOR,
     Doors,
@@ -315,6 +316,11 @@ class Oracle:
                 self._tell(lead, before, kind, cause, move.id, move.deal_stage)
         self._judge_disqualifications(lead, cause)
         now = self._totals(lead).level(lead.clock)
+        if now == "waiting" and self.announce == ANNOUNCE_NONE and lead.ready_since is None:
+            now = "there"
+        came_back = status == "disqualified" and lead.status == "open"
+        if came_back and now != "there" and lead.silent and lead.told == "Qualified":
+            self._enter(lead, "open", "Open", "lead.disqualified", cause, "score")
         if now == "short":
             lead.ready_since = None
         elif status == lead.status and now == without:
@@ -431,9 +437,17 @@ class Oracle:
             return
         if was_silent and lead.stage == "Open" and heard != "Qualified":
             kind = None
+            unheard = True
+        else:
+            unheard = False
+        falls = was_silent and kind is None and lead.status == "open" and heard == "Qualified"
+        if falls and lead.stage == "Open" and not unheard:
+            return  # where it is, is told when its points have been looked at
         lead.silent = was_silent and kind is None and not self.model.staged
         if lead.silent:
             return
+        if falls:
+            self._emit(lead, "lead.disqualified", cause, "score")
         if kind is not None:
             self._emit(lead, kind, cause, reason, deal_stage=deal_stage)
         self._tell_stage(lead, cause, heard, reason)

@@ -82,9 +82,9 @@ def default_model() -> Model:
     return rulefile.require(RULES)
 
 
-def rules_record(model: Model, version: int) -> Rules:
+def rules_record(model: Model, version: int, announce: int = 0) -> Rules:
     encoded = encode_model(model)
-    return Rules(version, fingerprint(encoded), encoded)
+    return Rules(version, fingerprint(encoded), encoded, announce)
 
 
 def make_log(

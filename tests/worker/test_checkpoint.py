@@ -124,7 +124,7 @@ async def test_no_view_reads_a_lead_by_rules_that_it_has_not_adopted() -> None:
     publish(cluster, LOG_)
     process = Process(cluster, Disks())
     await process.start()
-    change = [n for n, (_, value) in enumerate(LOG_[0]) if value[:2] == b"\x94\x03"][1]
+    change = [n for n, (_, value) in enumerate(LOG_[0]) if value[:2] == b"\x95\x03"][1]
     process.feed(count=change + 1)
     await process.agent.checkpoint()
     assert not cluster.records(SCORE, 0)

@@ -12,7 +12,6 @@ from scorer.domain.state import decode_state, encode_state
 from scorer.wire.registry import CHANGELOG, LOG
 from scorer.worker.cut import (
     CUT,
-    SHOWN,
     STAMP_BYTES,
     decode_cut,
     epoch_headers,
@@ -68,8 +67,7 @@ async def test_a_first_start_writes_an_epoch_cut_at_zero() -> None:
     publish(cluster, LOG_)
     process = await restarted(cluster, Disks())
     assert process.positions == {0: 0}
-    shown, record = cluster.records(CHANGELOG, 0)
-    assert shown.key == SHOWN
+    (record,) = cluster.records(CHANGELOG, 0)
     assert record.key == CUT
     cut = decode_cut(record.value or b"")
     assert cut.position == 0
@@ -268,10 +266,24 @@ async def test_nothing_is_healed_with_a_state_that_compaction_may_have_left_behi
         check_equal(cluster, process, LOG_)
         return
     with pytest.raises(
-        CannotContinue, match=r"overwrote the state of 1 keys .* may have removed it"
+        CannotContinue, match=r"overwrote the state of 1 keys .* compaction has removed it"
     ) as refusal:
         await process.start(generation=3)
     assert "--from-log-start" in refusal.value.hint
+
+
+async def test_a_good_state_that_has_been_read_is_no_reason_to_doubt_it() -> None:
+    cluster, disks = Cluster(), Disks()
+    await scored(cluster, disks)
+    old = epoch_headers(epoch_of(cluster.records(CHANGELOG, 0)[-1].headers))
+    await scored(cluster, disks, 50, generation=2)
+    cluster.compact(CHANGELOG, 0)
+    key = next(r.key for r in reversed(cluster.records(CHANGELOG, 0)) if r.key[:1] > CUT[:1])
+    cluster.append(CHANGELOG, 0, key, STAMP_BYTES * b"\0" + b"\x90", old)
+    process = Process(cluster, Disks(), cleaned_before=lambda: 1)
+    await process.start(generation=3)
+    await process.finish()
+    check_equal(cluster, process, LOG_)
 
 
 async def test_healing_survives_dying_in_the_middle_of_it() -> None:
@@ -545,7 +557,7 @@ def test_a_fake_disk_loses_what_was_not_flushed() -> None:
 async def test_a_sweep_leaves_leads_alone_that_are_ahead_of_the_cut() -> None:
     """Torn: some leads know rules that come after the cut. Sweeping for older ones is not to age them."""
     log = make_log(14, 400, 12)
-    changes = [n for n, (_, value) in enumerate(log[0]) if value[:2] == b"\x94\x03"]
+    changes = [n for n, (_, value) in enumerate(log[0]) if value[:2] == b"\x95\x03"]
     assert len(changes) == 2
     for sent in range(1, 13, 2):
         cluster, disks = Cluster(), Disks()
@@ -576,7 +588,7 @@ async def test_a_sweep_leaves_leads_alone_that_are_ahead_of_the_cut() -> None:
 async def test_a_milestone_during_a_sweep_starts_it_again() -> None:
     """A cursor counts for the milestone it was walking for: leads in front of it have not passed the next."""
     log = make_log(15, 300, 250)
-    change = [n for n, (_, value) in enumerate(log[0]) if value[:2] == b"\x94\x03"][1]
+    change = [n for n, (_, value) in enumerate(log[0]) if value[:2] == b"\x95\x03"][1]
     cluster, disks = Cluster(), Disks()
     publish(cluster, log)
     process = await restarted(cluster, disks)

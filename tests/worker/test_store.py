@@ -138,7 +138,9 @@ def test_doubts_what_compaction_may_have_taken_from_an_ignored_key(disk: KeyValu
     store.finish()
     assert store.ignored() == [b"a", b"c", b"d"]
     assert Store(disk).doubtful() == [b"c"]  # d is too young to have been compacted
-    store.absorb([written(7, b"c", 2, 1_001)], 8)
+    store.absorb([written(7, b"c", 1, 1_001)], 8)  # once more, and young: that clears no doubt
+    assert store.doubtful() == [b"c"]
+    store.absorb([written(8, b"c", 2, 1_002)], 9)
     assert store.doubtful() == []
 
 
