@@ -5,11 +5,9 @@ In a file the type alone says which door a message belongs to.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from scorer.wire.cloudevents import shown
+from scorer.wire.cloudevents import Head, head_of, shown
 from scorer.wire.dead_letters import Reason, Rejected
 from scorer.wire.intake import Intake
 from scorer.wire.registry import Registry
@@ -22,14 +20,6 @@ if TYPE_CHECKING:
     from scorer.wire.intake import Accepted
 
 _REMEMBERED = 4096
-
-
-class _Head(msgspec.Struct, gc=False):
-    type: Any = None
-    time: Any = None
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
 
 
 class Dated(NamedTuple):
@@ -51,25 +41,19 @@ class EventLines:
 
     def at(self, line: bytes, received: int, door: int, offset: int) -> tuple[Accepted, ...]:
         """As received at ``received`` (ms); raises ``Rejected``."""
-        head = self._head(line)
+        head = head_of(line)
         return self._intake(self._topic(head, line), line, received, door, offset)
 
     def at_own_time(self, line: bytes, default: int, door: int, offset: int) -> Dated:
         """As received at the event's own time, or at ``default`` where it has none; raises ``Rejected``."""
-        head = self._head(line)
+        head = head_of(line)
         time = milliseconds(head.time) if isinstance(head.time, str) else default
         topic = self._topic(head, line)
         if head.time is None and default <= 0:
             raise Rejected(Reason.BAD_TIME, "time: missing, and no event before it has one")
         return Dated(time, self._intake(topic, line, time, door, offset))
 
-    def _head(self, line: bytes) -> _Head:
-        try:
-            return _decode_head(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return _Head()
-
-    def _topic(self, head: _Head, line: bytes) -> str:
+    def _topic(self, head: Head, line: bytes) -> str:
         kind = head.type
         if not isinstance(kind, str):
             # Any door finds out what is wrong with it.

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "subject-access": ("scorer.cli.subject_access", "Show everything that is held about a person."),
     "explain": ("scorer.cli.explain", "Show why a lead stands where it does, now or then."),
     "replay": ("scorer.cli.replay", "Score recorded events without a broker."),
+    "backtest": ("scorer.cli.backtest", "Compare rule files over recorded events."),
 }
 
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C

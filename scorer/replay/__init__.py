@@ -20,7 +20,7 @@ from scorer.replay.machine import Machine
 from scorer.replay.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from scorer.domain.lead import Lead
     from scorer.domain.outcomes import Outcome
@@ -57,10 +57,21 @@ class Standing(NamedTuple):
 class Replay:
     """Partitions under replay, made as their records come."""
 
-    def __init__(self, cache: int = CACHE, until: int = FOREVER) -> None:
-        """``until``: ms; what has been made after it is not applied."""
+    def __init__(
+        self,
+        cache: int = CACHE,
+        until: int = FOREVER,
+        stops: Sequence[int] = (),
+        on_stop: Callable[[Machine, int], None] | None = None,
+    ) -> None:
+        """``until``: ms; what has been made after it is not applied.
+
+        ``stops``, ``on_stop``: see ``Machine``.
+        """
         self._cache = cache
         self._until = until
+        self._stops = stops
+        self._on_stop = on_stop
         self._machines: dict[int, Machine] = {}
         self._waiting = Waiting()
         self.records = 0
@@ -77,7 +88,12 @@ class Replay:
             for partition in sorted(batch.records):
                 if partition not in self._machines:
                     self._machines[partition] = Machine(
-                        self._cache, partition, alone=batch.alone, until=self._until
+                        self._cache,
+                        partition,
+                        alone=batch.alone,
+                        until=self._until,
+                        stops=self._stops,
+                        on_stop=self._on_stop,
                     )
                 skip = batch.skip.get(partition, [])
                 if batch.own_rules:
@@ -109,6 +125,11 @@ class Replay:
     def held(self) -> list[tuple[int, int]]:
         """(partition, offset) where it waits for a merged lead of a partition that the records lack."""
         return self._waiting.held()
+
+    @property
+    def machines(self) -> list[Machine]:
+        """By partition."""
+        return [self._machines[number] for number in sorted(self._machines)]
 
     @property
     def leads(self) -> int:

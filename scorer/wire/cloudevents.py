@@ -33,6 +33,24 @@ class Event(msgspec.Struct, gc=False):
     time: str | None = None
 
 
+class Head(msgspec.Struct, gc=False):
+    """What a message says first, whatever it is."""
+
+    type: Any = None
+    time: Any = None
+
+
+_decode_head = msgspec.json.Decoder(Head).decode
+
+
+def head_of(value: bytes) -> Head:
+    """Without its members where it is no message; raises nothing."""
+    try:
+        return _decode_head(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Head()
+
+
 _MEMBER: Final = " at `$."
 """What msgspec's message holds where a member does not fit, and not one that is missing."""
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.bench import demo, engine, explain, latency, poison, restore, rule_file, rule_tests, trust, worker
+from tests.bench import (
+    backtest,
+    demo,
+    engine,
+    explain,
+    latency,
+    poison,
+    restore,
+    rule_file,
+    rule_tests,
+    trust,
+    worker,
+)
 from tests.bench.figures import tell
 
 if TYPE_CHECKING:
@@ -32,6 +44,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "engine_cost_ratio_full_rules": engine.default_rules,
     "check_2000_rules_s": rule_file.check,
     "diagnostics_gallery": rule_file.broken,
+    "backtest_events_per_second": backtest.figures,
     "demo_first_qualified_s": demo.first_qualified,
 }
 

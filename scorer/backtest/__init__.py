@@ -1,0 +1,1 @@
+"""Backtest: rule files over recorded events, compared with each other and with who converted."""
