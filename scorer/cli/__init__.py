@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "erase": ("scorer.cli.erase", "Forget a person, and prove it."),
     "subject-access": ("scorer.cli.subject_access", "Show everything that is held about a person."),
     "explain": ("scorer.cli.explain", "Show why a lead stands where it does, now or then."),
+    "insights": ("scorer.cli.insights", "Count what has become of leads, and chart it."),
     "replay": ("scorer.cli.replay", "Score recorded events without a broker."),
     "backtest": ("scorer.cli.backtest", "Compare rule files over recorded events."),
 }

@@ -29,7 +29,7 @@ _TABLE = 100
 _OUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
-class _Input(NamedTuple):
+class Input(NamedTuple):
     batches: Iterator[Batch]
     bad: BadLines
     notes: Callable[[], list[str]]
@@ -104,7 +104,7 @@ def _open(path: Path, mode: str) -> Any:
     return path.open(mode)
 
 
-def read_input(file: BinaryIO, rules: Path | None, until: str | None, moved: Callable[[int], None]) -> _Input:
+def read_input(file: BinaryIO, rules: Path | None, until: str | None, moved: Callable[[int], None]) -> Input:
     from scorer.event_lines import EventLines
     from scorer.replay.sources import BadLines, EventSource, ExportSource, is_export, lines_of
     from scorer.settings import from_environment
@@ -118,12 +118,12 @@ def read_input(file: BinaryIO, rules: Path | None, until: str | None, moved: Cal
         if until is not None:
             raise UserError("--until is for door messages: a log export has a clock of its own")
         export = ExportSource(bad, _model(rules) if rules else None)
-        return _Input(export.batches(everything, moved), bad, lambda: _export_notes(export, rules))
+        return Input(export.batches(everything, moved), bad, lambda: export_notes(export, rules))
     model = _model(rules)
     events = EventLines(identity_of(from_environment(os.environ)))
     plain = EventSource(bad, model, events)
     end = 0 if until is None else milliseconds_of("--until", until, "such as 2026-11-01T10:00:00Z")
-    return _Input(plain.batches(everything, moved, end), bad, list)
+    return Input(plain.batches(everything, moved, end), bad, list)
 
 
 def _model(rules: Path | None) -> bytes:
@@ -209,7 +209,7 @@ def _instant(ms: int) -> str:
     return readable(instant(ms))
 
 
-def _summary(replay: Replay, read: _Input, counts: dict[str, int]) -> None:
+def _summary(replay: Replay, read: Input, counts: dict[str, int]) -> None:
     """On stderr, so that standard output is the same bytes every time."""
     said = (
         ", ".join(f"{count:,} {_COUNTED[topic]}" for topic, count in sorted(counts.items())) or "no outcomes"
@@ -219,7 +219,7 @@ def _summary(replay: Replay, read: _Input, counts: dict[str, int]) -> None:
         click.echo(line, err=True)
 
 
-def warnings(replay: Replay, read: _Input) -> Iterator[str]:
+def warnings(replay: Replay, read: Input) -> Iterator[str]:
     """What makes a replay another than the live run, or leaves something out of it."""
     yield from read.notes()
     for partition in replay.unready:
@@ -239,7 +239,7 @@ def warnings(replay: Replay, read: _Input) -> Iterator[str]:
             yield f"  partition {partition} offset {dead.offset}: {dead.reason}: {dead.detail}"
 
 
-def _export_notes(export: Any, rules: Path | None) -> list[str]:
+def export_notes(export: Any, rules: Path | None) -> list[str]:
     notes = []
     if rules is not None:
         notes.append(f"rules: {rules}, instead of the {export.rules_replaced} rules records in the log")
