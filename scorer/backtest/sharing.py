@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CONVERTED: Final = "feedback.converted"
 _CONVERSION: Final = b"\0" + bytes([0xA0 | len(CONVERTED)]) + CONVERTED.encode()
 """How such a fact goes on behind the byte that begins its array: its tag, and its type."""
-BATCH: Final = 32_768
+BATCH: Final = 131_072
 """Records that are applied at once."""
 
 

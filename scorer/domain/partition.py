@@ -172,6 +172,9 @@ class LogPartition(Accounting):
                 except NO_RECORD as error:
                     self._undecodable(message, error)
                     continue
+                if type(record) is Clock:
+                    self._advance(clock.unpack(record.packed))
+                    continue
                 if type(record) is not Posting:
                     if isinstance(record, Linking):
                         self._link(message, record)
@@ -331,9 +334,7 @@ class LogPartition(Accounting):
 
     def _control(self, record: Posted) -> None:
         state = self.state
-        if type(record) is Clock:
-            self._advance(clock.unpack(record.packed))
-        elif type(record) is Doors:
+        if type(record) is Doors:
             if record.version > state.doors_version:
                 state.doors_version, state.doors = record.version, record.doors
                 self._door_numbers = [door.number for door in record.doors]

@@ -106,7 +106,7 @@ class Machine:
         dead: list[Dead] = []
         self.sends = []
         for piece in self._pieces(records):
-            offsets = {record.offset for record in piece}
+            offsets = {record.offset for record in piece} if skip else set()
             more, dying = self._feed(piece, [offset for offset in skip if offset in offsets])
             outcomes += more
             dead += dying
