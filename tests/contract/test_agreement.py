@@ -179,11 +179,12 @@ def mutated(draw: st.DrawFn) -> tuple[str, Any]:
         if change == "edge":
             target[name] = copy.deepcopy(draw(st.sampled_from(pools[name])))
         elif change == "anything":
-            target[name] = draw(anything)
+            target[name] = copy.deepcopy(draw(anything))
         elif change == "remove":
             target.pop(name, None)
         else:
-            target[draw(st.text(max_size=4) | st.sampled_from(NAMES))] = draw(anything)
+            fresh = draw(st.text(max_size=4) | st.sampled_from(NAMES))
+            target[fresh] = copy.deepcopy(draw(anything))
     return topic, message
 
 

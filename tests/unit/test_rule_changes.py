@@ -75,7 +75,7 @@ def test_the_same_rules_change_nothing() -> None:
     ],
 )
 def test_what_holds_at_once(fields: dict[str, Any], line: str) -> None:
-    assert told(**fields) == Changes([line], [])
+    assert told(**fields) == Changes([line], [], [])
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_an_absence_of_something_that_nobody_watched() -> None:
     unseen = m.Standing("Unseen", "fit", m.Absent(m.Matcher(("page.viewed",)), DAY), -1.0)
     longer = msgspec.structs.replace(QUIET, when=m.Absent(m.Matcher(("email.opened",)), 60 * DAY))
     assert told(standings=(QUIET, CHIEF, unseen)) == Changes(
-        ["standing points Unseen: new"], ["Unseen: its windows begin now, nothing is known of before"]
+        ["standing points Unseen: new"], ["Unseen: its windows begin now, nothing is known of before"], []
     )
     # A longer window over the same activities has a past.
-    assert told(standings=(longer, CHIEF)) == Changes(["standing points Quiet: changed"], [])
+    assert told(standings=(longer, CHIEF)) == Changes(["standing points Quiet: changed"], [], [])
