@@ -35,19 +35,22 @@ class Changes(NamedTuple):
         return bool(self.at_once or self.from_nothing or self.rebuilt)
 
 
-def changes(before: bytes, after: bytes) -> Changes:
-    """Compare two encoded models; raises ``msgspec.MsgspecError`` on bytes that are none."""
+def changes(before: bytes, after: bytes, *, rebuilt: bool = False) -> Changes:
+    """Compare two encoded models; raises ``msgspec.MsgspecError`` on bytes that are none.
+
+    ``rebuilt``: what ``before`` prepares has got its past.
+    """
     old, new = build(before), build(after)
     result = Changes([], [], [])
-    _awards(old, new, result)
+    _awards(old, new, result, rebuilt=rebuilt)
     _conditions(old, new, result)
     result.at_once.extend(_settings(old.model, new.model))
     return result
 
 
-def _awards(old: RuleSet, new: RuleSet, result: Changes) -> None:
+def _awards(old: RuleSet, new: RuleSet, result: Changes, *, rebuilt: bool) -> None:
     held = {grant.award.id: grant for grant in old.grants if not grant.prepared}
-    prepared = {grant.key for grant in old.grants if grant.prepared}
+    prepared = {grant.key for grant in old.grants if grant.prepared and rebuilt}
     for grant in new.grants:
         former = held.pop(grant.award.id, None)
         name = grant.award.id

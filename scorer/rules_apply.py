@@ -79,12 +79,13 @@ def read(broker: Broker) -> Stored:
     return Stored(versions, _complete(complete), wanted.end)
 
 
-def apply(broker: Broker, model: bytes, announce: int = ANNOUNCE_ALL) -> Applied:
+def apply(broker: Broker, model: bytes, announce: int = ANNOUNCE_ALL, expected: int | None = None) -> Applied:
     """Put an encoded model in force. It has been checked: this looks at nothing inside it.
 
     ``announce``: what is told of that which the change alone brings about; see ``record.Rules``.
 
-    Raises ``UserError`` where Kafka refuses, or somebody else applies at the same time.
+    ``expected``: the version that is in force, as far as we know. Raises ``UserError`` where Kafka refuses,
+    another version is in force, or somebody else applies at the same time.
     """
     partitions = broker.partitions(LOG)
     stored = read(broker)
@@ -99,6 +100,12 @@ def apply(broker: Broker, model: bytes, announce: int = ANNOUNCE_ALL) -> Applied
         if newest is not None and newest.fingerprint == name and not stored.displaced:
             earlier = stored.versions.get(newest.version - 1)
             return Applied(newest, earlier, already=True, completed=completed, partitions=partitions)
+        if expected is not None and (newest is None or newest.version != expected):
+            raise UserError(
+                "somebody else has put other rules in force meanwhile",
+                hint="look at theirs, then run the command again",
+                exit_code=1,
+            )
         rules = Rules(1 if newest is None else newest.version + 1, name, model, announce)
         _append(broker, writer, rules, stored.end)
         _complete_everywhere(writer, rules, partitions)

@@ -13,8 +13,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from scorer.domain.encoded import is_fact, is_member
 from scorer.domain.model import Model, decode_model, encode_model
+from scorer.domain.partition import NO_RECORD
 from scorer.domain.preparing import past_of, prepare, replayed, slots_of
 from scorer.domain.record import (
     ANNOUNCE_NONE,
@@ -30,7 +33,7 @@ from scorer.log_export import dead_lettered
 from scorer.log_lines import Recorded
 from scorer.replay import Replay
 from scorer.replay.sources import BATCH, Batch
-from scorer.rules_apply import Applied, apply, read
+from scorer.rules_apply import Applied, Stored, apply, read
 from scorer.wire.dead_letters import Reason
 from scorer.wire.doors import load_doors
 from scorer.wire.registry import DEAD_LETTERS, LOG
@@ -82,7 +85,8 @@ def rebuild(
     ``announce``: see ``record.Rules``. ``bar``: see ``scorer.cli.progress``. Raises ``UserError`` where the
     log does not reach back to its beginning, somebody else changes the rules meanwhile, or leads never rest.
     """
-    newest = read(broker).newest
+    stored = read(broker)
+    newest = stored.newest
     if newest is None:
         raise UserError(
             "no rules are in force yet, so there is nothing to rebuild", hint="scorer rules apply FILE"
@@ -100,14 +104,14 @@ def rebuild(
             hint="--accept-truncated rebuilds from what is left",
         )
     prepared = apply(broker, encode_model(union), ANNOUNCE_NONE).rules
-    work = _Work(broker, prepared, union, replayed(live, decode_model(coming)), starts, bar)
+    work = _Work(broker, prepared, union, _past(stored, live, decode_model(coming)), starts, bar)
     try:
         work.read_all()
         deadline = clock() + PATIENCE
-        while not work.finished():
+        while not work.finished(whole=not truncated):
             if clock() > deadline:
                 raise UserError(
-                    f"{len(work.left):,} leads did not rest for {PATIENCE:.0f} s, {work.left_words()}",
+                    f"after {PATIENCE:.0f} s {work.left_words()}",
                     hint="the rules are prepared and not in force; run the command again",
                     exit_code=1,
                 )
@@ -116,7 +120,19 @@ def rebuild(
             work.follow()
     finally:
         work.close()
-    return Came(apply(broker, coming, announce), work.records, work.told, work.again)
+    applied = apply(broker, coming, announce, expected=prepared.version)
+    return Came(applied, work.records, work.told, work.again)
+
+
+def _past(stored: Stored, live: Model, coming: Model) -> Model:
+    """The coming rules, remembering as much as any rules of the log did: what was once is not twice."""
+    past = replayed(live, coming)
+    every = [decode_model(rules.model) for rules in stored.versions.values()]
+    return replace(
+        past,
+        dedupe=max(past.dedupe, *(one.dedupe for one in every)),
+        objects=max(past.objects, *(one.objects for one in every)),
+    )
 
 
 class _Work:
@@ -145,10 +161,6 @@ class _Work:
         """Lead -> the offset as of which it was told last."""
         self._touched: dict[bytes, int] = {}
         """Lead -> its last record since telling began."""
-        self._departed: dict[bytes, bytes] = {}
-        """Lead that was not told before it became part of another -> that other, until it has arrived."""
-        self._arrived: set[bytes] = set()
-        """Leads that have come to others since telling began."""
         self._tail: Tail = broker.tail(LOG, starts)
         with bar(DEAD_LETTERS, None) as moved:
             self._dead = dead_lettered(broker, moved)
@@ -158,13 +170,20 @@ class _Work:
         self._tail.close()
 
     def left_words(self) -> str:
-        """Some of those that are left, for a person."""
-        named = sorted(self.left)[:3]
-        return "such as " + ", ".join(repr(key.decode()) for key in named)
+        """What is waited for, for a person."""
+        if self.left:
+            named = ", ".join(repr(key.decode()) for key in sorted(self.left)[:3])
+            return f"{len(self.left):,} leads have not come to rest, such as {named}"
+        if self._sent:
+            return "what was written to the log has not come back"
+        return f"{self._replay.unmet:,} leads are on their way to another: is a score worker running?"
 
-    def finished(self) -> bool:
-        """Everybody has been told, and nothing is under way that had not been."""
-        return not self.left and not self._departed and not self._sent
+    def finished(self, *, whole: bool) -> bool:
+        """Everybody has been told, and nobody is on the way to another who had not been.
+
+        ``whole``: the log has its beginning; else nobody knows who is still on the way.
+        """
+        return not self.left and not self._sent and not (whole and self._replay.unmet)
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -196,6 +215,7 @@ class _Work:
         for message in messages:
             number, offset, value = message.partition(), message.offset(), message.value()
             if value is not None and _is_rules(value):
+                self._check(value)
                 value = self._rules
             batch.add(number, Recorded(offset, message.key(), value))
             if self._dead.get((number, offset)) == Reason.ENGINE_ERROR:
@@ -230,12 +250,7 @@ class _Work:
 
     def _tell(self, writer: Writer, key: bytes, standing: Standing, as_of: int) -> None:
         lead = standing.lead
-        moved = b"" if lead.links is None else lead.links.moved
-        if moved:
-            self.left.discard(key)
-            if key not in self._arrived:
-                self._departed[key] = moved
-        elif not lead.since:
+        if not lead.since or (lead.links is not None and lead.links.moved):
             self.left.discard(key)  # nothing is known of it but who it is
         elif not _waits(lead):
             past = past_of(lead, self._slots, self._version, as_of)
@@ -248,8 +263,6 @@ class _Work:
         """Whether a record is in the way of what has been told."""
         key, value = message.key(), message.value()
         if key is None or value is None:
-            if value is not None and _is_rules(value):
-                self._check(value)
             return message
         if is_fact(value):
             self._touched[key] = message.offset()
@@ -258,13 +271,15 @@ class _Work:
         return message
 
     def _look_closer(self, key: bytes, offset: int, value: bytes) -> None:
-        record = decode_record(value)
+        try:
+            record = decode_record(value)
+        except NO_RECORD:
+            self._touched[key] = offset
+            return
         if not isinstance(record, Rebuilt):
             self._touched[key] = offset
             if isinstance(record, Merge):
                 # What has arrived had perhaps not been told: whoever took it in is told once more.
-                self._arrived.add(record.lead)
-                self._departed.pop(record.lead, None)
                 self.left.add(key)
                 self._sent.pop(key, None)
             return
@@ -275,7 +290,10 @@ class _Work:
                 self.again += 1
 
     def _check(self, value: bytes) -> None:
-        record = decode_record(value)
+        try:
+            record = decode_record(value)
+        except NO_RECORD:
+            return
         if isinstance(record, Rules) and record.version > self._version:
             raise UserError(
                 "somebody else has put other rules in force meanwhile",

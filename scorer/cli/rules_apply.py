@@ -56,6 +56,10 @@ def apply(
 
     model = encode_model(require(file))
     broker = Broker(settings)
+    if dry_run and rebuild:
+        raise click.UsageError(
+            "--dry-run counts what a change without --rebuild announces: leave one out"
+        )
     if dry_run:
         _preview(broker, model, announce)
         return
@@ -75,7 +79,9 @@ def _rebuild(broker: Broker, model: bytes, announce: str, *, accept_truncated: b
             f"rebuilt from {came.records:,} records of the log; {came.leads:,} leads have their past,"
             f" {came.again:,} after a second look"
         )
-    _report(came.applied)
+    elif came.applied.already:
+        click.echo("there is nothing to rebuild: only what a change brings can be given its past")
+    _report(came.applied, rebuilt=bool(came.leads))
 
 
 def _preview(broker: Broker, model: bytes, announce: str) -> None:
@@ -109,7 +115,7 @@ def _preview(broker: Broker, model: bytes, announce: str) -> None:
         click.echo(f"{found.importing:,} leads of an open import are judged, and told, when it ends")
 
 
-def _report(applied: Applied) -> None:
+def _report(applied: Applied, *, rebuilt: bool = False) -> None:
     version = applied.rules.version
     if applied.completed:
         click.echo(
@@ -121,24 +127,27 @@ def _report(applied: Applied) -> None:
         return
     click.echo(f"in force: version {version} ({applied.rules.fingerprint}), {policy}")
     if applied.previous is not None:
-        _changes(applied.previous, applied.rules.model)
+        _changes(applied.previous, applied.rules.model, rebuilt=rebuilt)
 
 
-def _changes(before: Rules, model: bytes) -> None:
+def _changes(before: Rules, model: bytes, *, rebuilt: bool = False) -> None:
+    from scorer.domain.model import decode_model
+    from scorer.domain.preparing import prepare
     from scorer.rule_changes import changes
 
-    told = changes(before.model, model)
+    told = changes(before.model, model, rebuilt=rebuilt)
     for heading, lines in (
         ("At once, for every lead and its past:", told.at_once),
-        (
-            "From nothing, counting from now on (--rebuild: with their past):",
-            told.from_nothing,
-        ),
+        ("From nothing, counting from now on:", told.from_nothing),
         ("With their past, rebuilt from the log:", told.rebuilt),
     ):
         if lines:
             click.echo(heading)
             for line in lines:
                 click.echo(f"  {line}")
+    if told.from_nothing and not rebuilt:
+        could = [award.id for award in prepare(decode_model(before.model), decode_model(model)).prepared]
+        if could:
+            click.echo(f"--rebuild would give their past to: {', '.join(could)}")
     if not told.any:
         click.echo("No lead's score changes.")

@@ -174,6 +174,9 @@ class Accounting(Joining):
             if milestone.number <= account.milestone or not milestone.version:
                 continue
             before, rules = self._rule_set(previous), self._rule_set(milestone.version)
+            if rules.preparing:
+                previous = milestone.version
+                continue
             self._wake_account(before, account, key, max(milestone.clock - before.model.grace, 0))
             accounts = rules.model.accounts
             advance(accounts, account, milestone.clock - rules.model.grace)

@@ -171,7 +171,7 @@ class Population:
             if milestone.version:
                 adopt(before, rules, lead, as_of)
                 previous = milestone.version
-                if not lead.touched and lead.since:
+                if not lead.touched and lead.since and not rules.preparing:
                     evaluate(rules, lead, key, as_of, "rules", self.outcomes, milestone.announce)
                 self._passed(lead, key, rules, as_of)
             elif lead.touched == milestone.imported:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from scorer.domain.conditions import leaves, matchers
-from scorer.domain.granting import resum
+from scorer.domain.granting import rebase, resum
 from scorer.domain.grants import Grant, slot
 from scorer.domain.lead import Lead, Slot
 from scorer.domain.model import Award, Condition, InSegment, Model, Segment
@@ -97,6 +97,8 @@ def past_of(lead: Lead, slots: Slots, version: int, as_of: int) -> Rebuilt:
 
 def take_over(rules: RuleSet, lead: Lead, past: Rebuilt, slots: Slots) -> None:
     """Put a lead's past in the place of what has been noted since the rules were prepared."""
+    if past.landmark > lead.landmark:
+        rebase(rules, lead, past.landmark)  # a mass is carried to a later landmark only: it gets no larger
     masses = {key: mass for key, mass in lead.masses.items() if key not in slots.variants}
     for key, mass in past.masses.items():
         if key in slots.variants:
@@ -110,11 +112,12 @@ def take_over(rules: RuleSet, lead: Lead, past: Rebuilt, slots: Slots) -> None:
     lead.limits |= {key: kept for key, kept in past.limits.items() if key in slots.limits}
     starts = lead.starts or {}
     for key in slots.watches:
-        if key not in slots.begun and key in starts:
-            continue  # the live rules look back to where they began to watch, and no further
+        known, times = lead.newest.get(key, []), past.newest.get(key, [])
+        if key not in slots.begun and (key in starts or len(times) <= len(known)):
+            continue  # the live rules look back to where they began to watch, and need what they have
         lead.newest.pop(key, None)
-        if key in past.newest:
-            lead.newest[key] = past.newest[key]
+        if times:
+            lead.newest[key] = times
     lead.starts = {key: start for key, start in starts.items() if key not in slots.begun} or None
     resum(rules, lead)
 

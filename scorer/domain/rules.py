@@ -34,6 +34,8 @@ class RuleSet:
         self.model = source
         self.fingerprint = fingerprint
         self.version = version
+        self.preparing = bool(source.prepared or source.watched)
+        """They are the rules before them, with what the coming ones need: nothing is to be judged anew."""
         self.calendar = Calendar(source.time_zone)
         self.score_index = {score.name: index for index, score in enumerate(source.scores)}
         self.weights = tuple(score.weight for score in source.scores)

@@ -132,6 +132,11 @@ class Replay:
         return [self._machines[number] for number in sorted(self._machines)]
 
     @property
+    def unmet(self) -> int:
+        """Leads that have become part of another, where the log does not say yet that they have arrived."""
+        return self._waiting.unmet
+
+    @property
     def leads(self) -> int:
         return sum(machine.leads for machine in self._machines.values())
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from scorer.domain.clock import pack
 from scorer.domain.encoded import is_linking, is_member
+from scorer.domain.partition import NO_RECORD
 from scorer.domain.record import (
     HOPS,
     NO_DOOR,
@@ -43,6 +44,8 @@ class Waiting:
         self._skip: dict[int, set[int]] = {}
         self._merges: dict[_Hop, bytes] = {}
         """Where it comes from -> the merge record as it is under these rules."""
+        self._unmet: set[_Hop] = set()
+        """Those of them that the log has not come to yet."""
         self._states: dict[bytes, Merge] = {}
         """Lead -> its merge record under these rules."""
         self._applied: dict[int, int] = {}
@@ -61,6 +64,7 @@ class Waiting:
                 record = decode_record(value)
                 if isinstance(record, Merge):
                     self._merges[record.door, record.offset] = value
+                    self._unmet.add((record.door, record.offset))
                     self._states[record.lead] = record
 
     def ready(self) -> list[Ready]:
@@ -79,6 +83,11 @@ class Waiting:
         """(partition, offset) of the merge records whose leads have not come."""
         return [(partition, records[0].offset) for partition, records in self._records.items() if records]
 
+    @property
+    def unmet(self) -> int:
+        """Leads that have been sent to another, where the log does not say yet that they have arrived."""
+        return len(self._unmet)
+
     def _applicable(self, records: Sequence[Recorded]) -> tuple[int, dict[int, Recorded]]:
         """(how many, place -> record in the place of the log's)."""
         changed: dict[int, Recorded] = {}
@@ -87,7 +96,10 @@ class Waiting:
                 # What a lead counts in its account is said by the log's rules.
                 changed[place] = Recorded(recorded.offset, None, NOTHING)
             elif is_linking(recorded.value):
-                record = decode_record(recorded.value or b"")
+                try:
+                    record = decode_record(recorded.value or b"")
+                except NO_RECORD:
+                    continue  # a dead letter
                 if isinstance(record, Merge):
                     own = self._own(record)
                     if own is None:
@@ -97,8 +109,10 @@ class Waiting:
 
     def _own(self, record: Merge) -> bytes | None:
         """What stands in a merge record's place; None: it is still to come."""
-        own = self._merges.get((record.door, record.offset))
+        hop = record.door, record.offset
+        own = self._merges.get(hop)
         if own is not None:
+            self._unmet.discard(hop)
             return own
         if record.door == NO_DOOR:  # once more from the dead letters
             state = self._states.get(record.lead)

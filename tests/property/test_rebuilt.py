@@ -121,8 +121,8 @@ def test_every_lead_is_as_if_the_new_rules_had_always_granted(
 
 
 @settings(max_examples=EXAMPLES, phases=PHASES)
-@given(changes())
-def test_what_is_prepared_changes_nothing(change: tuple[list[Entry], Model]) -> None:
+@given(changes(), st.data())
+def test_what_is_prepared_changes_nothing(change: tuple[list[Entry], Model], data: st.DataObject) -> None:
     log, coming = change
     live = next(entry.model for entry in log if isinstance(entry, InForce))
     union = prepare(live, coming)
@@ -132,3 +132,6 @@ def test_what_is_prepared_changes_nothing(change: tuple[list[Entry], Model]) -> 
     except NearTieError:
         assume(condition=False)
     assert not disagreements(oracle, Machine().run(under(log, union)).sweep())
+    place = data.draw(st.integers(2, len(log)))
+    inserted = [*log[:place], InForce(PREPARED, union, ANNOUNCE_NONE), *log[place:]]
+    assert not disagreements(told_by_oracle(log), Machine().run(inserted).sweep())
