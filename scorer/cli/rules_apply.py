@@ -57,9 +57,7 @@ def apply(
     model = encode_model(require(file))
     broker = Broker(settings)
     if dry_run and rebuild:
-        raise click.UsageError(
-            "--dry-run counts what a change without --rebuild announces: leave one out"
-        )
+        raise click.UsageError("--dry-run counts what a change without --rebuild announces: leave one out")
     if dry_run:
         _preview(broker, model, announce)
         return
