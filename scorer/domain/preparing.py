@@ -78,7 +78,7 @@ def slots_of(prepared: RuleSet) -> Slots:
     limits = frozenset(grant.key for grant in grants) | variants
     watches = frozenset(_watched(prepared.model.watched))
     live = build_model(replace(prepared.model, prepared=(), watched=()))
-    return Slots(variants, limits, watches, frozenset(watches - live.watches.keys()))
+    return Slots(variants, limits, watches, frozenset(name for name in watches if name not in live.watches))
 
 
 def past_of(lead: Lead, slots: Slots, version: int, as_of: int) -> Rebuilt:
