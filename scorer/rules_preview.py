@@ -33,6 +33,8 @@ T = TypeVar("T")
 STEP: Final = 1_000
 """Leads, or records of the changelog, between two looks around."""
 CACHE_LEADS: Final = 2 * STEP
+MANY: Final = 100_000
+"""Records of the log that are counted as they are, without looking at them."""
 
 
 class _Said(msgspec.Struct):
@@ -55,7 +57,7 @@ class Preview:
     announced: Counter[str] = field(default_factory=Counter)
     """Type of outcome, as ``lead.qualified`` -> how many."""
     unscored: int = 0
-    """Records of the log that no worker has made durable yet: it is not known what they do."""
+    """Records about leads that no worker has made durable yet: it is not known what they do."""
     importing: int = 0
     """Leads that an open import has changed: they are judged, and told, at its end."""
 
@@ -76,13 +78,13 @@ def preview(broker: Broker, coming: Rules, moved: Callable[[int], None]) -> Prev
     Raises ``UserError`` where Kafka does not answer or a topic is missing.
     """
     found = Preview()
-    ends = broker.ranges(LOG)
     for number in broker.ranges(CHANGELOG):
         with tempfile.TemporaryDirectory(prefix="scorer-preview-") as folder:
             store = Store(RocksFolder(Path(folder)).open(str(number)))
             try:
                 _restore(store, broker, number, moved)
-                found.unscored += ends[number].end - _try(store, number, coming, found, moved)
+                position = _try(store, number, coming, found, moved)
+                found.unscored += _left(broker, number, position)
             finally:
                 store.close()
     return found
@@ -100,6 +102,14 @@ def _restore(store: Store, broker: Broker, number: int, moved: Callable[[int], N
         store.absorb(records, records[-1].offset + 1)
         moved(len(records))
     store.finish()
+
+
+def _left(broker: Broker, number: int, position: int) -> int:
+    """Records about leads from there on; the clock's own go on all the time."""
+    wanted = broker.range(LOG, number)._replace(start=position)
+    if wanted.end - position > MANY:
+        return wanted.end - position
+    return sum(record.key is not None for record in broker.read(LOG, number, wanted))
 
 
 def _try(store: Store, number: int, rules: Rules, found: Preview, moved: Callable[[int], None]) -> int:

@@ -44,7 +44,7 @@ def page(report: Report) -> str:
 def _header(report: Report, named: _Files) -> Markup:
     data = report.data
     told = (
-        f"{data.source}: {data.records:,} events from {when(data.first)} to {when(data.last)} UTC;"
+        f"{data.source}: {data.records:,} records from {when(data.first)} to {when(data.last)} UTC;"
         f" weeks of {data.time_zone}"
     )
     items = [

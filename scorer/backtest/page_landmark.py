@@ -46,7 +46,7 @@ def _landmark(name: str, one: Landmark) -> list[Markup]:
     title = "Precision and recall by threshold"
     best = "There is no best threshold in these events. "
     if one.best is not None:
-        how = "the lowest that fits the capacity" if one.best.by == "capacity" else "by Youden's J"
+        how = "the lowest from which on the volume fits" if one.best.by == "capacity" else "by Youden's J"
         interval = one.best.interval
         between = "" if interval is None else f" (95% {interval.low:g} to {interval.high:g})"
         point = next(point for point in one.thresholds if point.above == one.best.above)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scorer.backtest.intervals import Interval
     from scorer.backtest.report import Area, Changes, File, Group, Landmark, Point, Report, Share
 
-_WIDTH = 110
+_WIDTH = 124
 """Columns at least, so that names stay in one piece when the output is no terminal."""
 _POINTS = 12
 """Thresholds that are shown."""
@@ -57,7 +57,7 @@ def show(report: Report) -> None:
 def _head(report: Report, files: Iterable[tuple[str, File]]) -> list[str]:
     data = report.data
     lines = [
-        f"{data.source}: {data.records:,} events, {readable(data.first)} to {readable(data.last)} UTC",
+        f"{data.source}: {data.records:,} records, {readable(data.first)} to {readable(data.last)} UTC",
         f"weeks of {data.time_zone}; to convert within {data.horizon_days:g} days counts",
     ]
     for name, file in files:
@@ -185,7 +185,7 @@ def _mark(point: Point, enter: float, best: float | None) -> str:
 def _best(name: str, one: Landmark) -> list[str]:
     if one.best is None:
         return [f"best threshold, {name}: none"]
-    how = "the lowest that fits the capacity" if one.best.by == "capacity" else "greatest Youden's J"
+    how = "the lowest from which on the volume fits" if one.best.by == "capacity" else "greatest Youden's J"
     interval = one.best.interval
     between = "" if interval is None else f", 95% {interval.low:g} to {interval.high:g}"
     return [f"best threshold, {name}: above {one.best.above:g} ({how}{between}); now {one.enter.above:g}"]

@@ -46,9 +46,9 @@ def _question(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds what is asked for; the command gets ``words`` as in an HTTP query."""
 
     @click.option("--by", type=click.Choice(_UNITS), default="month", show_default=True, help="The periods.")
-    @click.option("--product", "group", flag_value="product", help="By product.")
-    @click.option("--segment", "group", flag_value="segment", help="By segment.")
-    @click.option("--source", "group", flag_value="source", help="By source.")
+    @click.option("--product", is_flag=True, help="By product.")
+    @click.option("--segment", is_flag=True, help="By segment.")
+    @click.option("--source", is_flag=True, help="By source.")
     @click.option("--from", "first", metavar="DAY", help="From this day on, such as 2026-11-01.")
     @click.option("--to", "last", metavar="DAY", help="Up to this day, and with it.")
     @click.option("--time-zone", metavar="ZONE", help="IANA name.  [default: of the rules last in force]")
@@ -56,12 +56,19 @@ def _question(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_words(
         *args: Any,
         by: str,
-        group: str | None,
+        product: bool,
+        segment: bool,
+        source: bool,
         first: str | None,
         last: str | None,
         time_zone: str | None,
         **kwargs: Any,
     ) -> Any:
+        chosen = {"product": product, "segment": segment, "source": source}
+        groups = [name for name, wanted in chosen.items() if wanted]
+        if len(groups) > 1:
+            raise click.UsageError("one of --product, --segment and --source at a time")
+        group = groups[0] if groups else None
         given = {"by": by, "group": group, "from": first, "to": last, "time_zone": time_zone}
         words = {word: value for word, value in given.items() if value is not None}
         return function(*args, words=words, **kwargs)

@@ -71,7 +71,11 @@ def _rebuild(broker: Broker, model: bytes, announce: str, *, accept_truncated: b
     from scorer.cli.progress import progress
     from scorer.rules_rebuild import rebuild
 
-    came = rebuild(broker, model, POLICIES.index(announce), progress, accept_truncated=accept_truncated)
+    try:
+        came = rebuild(broker, model, POLICIES.index(announce), progress, accept_truncated=accept_truncated)
+    except KeyboardInterrupt:
+        click.echo("interrupted: the rules before stay in force; run the command again", err=True)
+        raise
     if came.leads:
         click.echo(
             f"rebuilt from {came.records:,} records of the log; {came.leads:,} leads have their past,"
@@ -108,7 +112,7 @@ def _preview(broker: Broker, model: bytes, announce: str) -> None:
     said = ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.announced.items())) or "nothing"
     click.echo(f"Of {found.leads:,} leads, at once and with --announce {announce}: {said}")
     if found.unscored:
-        click.echo(f"{found.unscored:,} records of the log are not scored yet, so these may be more or fewer")
+        click.echo(f"{found.unscored:,} records about leads are not scored yet: these may be more or fewer")
     if found.importing:
         click.echo(f"{found.importing:,} leads of an open import are judged, and told, when it ends")
 
@@ -146,6 +150,6 @@ def _changes(before: Rules, model: bytes, *, rebuilt: bool = False) -> None:
     if told.from_nothing and not rebuilt:
         could = [award.id for award in prepare(decode_model(before.model), decode_model(model)).prepared]
         if could:
-            click.echo(f"--rebuild would give their past to: {', '.join(could)}")
+            click.echo(f"--rebuild would give their past to: {', '.join(could)}; then others are announced")
     if not told.any:
         click.echo("No lead's score changes.")

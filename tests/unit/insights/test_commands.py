@@ -100,6 +100,10 @@ def test_a_lead(db: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["serve", "--db", "nothing.db"], "there is no file nothing.db"),
         (["lead", "--db", "nothing.db", "x"], "there is no file nothing.db"),
         (["show"], "Missing option '--db'"),
+        (
+            ["show", "--db", "DB", "--product", "--source"],
+            "one of --product, --segment and --source at a time",
+        ),
         (["show", "--db", "DB", "--by", "hour"], "'hour' is not one of 'day', 'week', 'month', 'quarter'"),
         (["show", "--db", "DB", "--from", "yesterday"], "from: 'yesterday' is no day"),
         (["show", "--db", "DB", "--time-zone", "Berlin"], "there is no time zone Berlin"),
