@@ -121,7 +121,7 @@ def rebuild(
     finally:
         work.close()
     applied = apply(broker, coming, announce, expected=prepared.version)
-    return Came(applied, work.records, work.told, work.again)
+    return Came(applied, work.records, len(work.told), work.again)
 
 
 def _past(stored: Stored, live: Model, coming: Model) -> Model:
@@ -147,7 +147,8 @@ class _Work:
         starts: dict[int, int],
         bar: Bar,
     ) -> None:
-        self.records = self.told = self.again = 0
+        self.records = self.again = 0
+        self.told: set[bytes] = set()
         self.left: set[bytes] = set()
         """Leads that are to be told, or to be told again."""
         self._broker = broker
@@ -257,7 +258,7 @@ class _Work:
             writer.append(LOG, standing.partition, key, encode_record(past))
             self.left.discard(key)
             self._sent[key] = as_of
-            self.told += 1
+            self.told.add(key)
 
     def _look_at(self, message: Message) -> Message:
         """Whether a record is in the way of what has been told."""

@@ -44,7 +44,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "engine_cost_ratio_full_rules": engine.default_rules,
     "check_2000_rules_s": rule_file.check,
     "diagnostics_gallery": rule_file.broken,
-    "backtest_events_per_second": backtest.figures,
+    "backtest_events_per_s": backtest.figures,
     "demo_first_qualified_s": demo.first_qualified,
 }
 

@@ -1,6 +1,6 @@
-"""``backtest_events_per_second`` and ``backtest_peak_mb``: two rule files over recorded events, and a report.
+"""``backtest_events_per_s`` and ``backtest_rss_mb``: two rule files over recorded events, and a report.
 
-A file of its own size: ``SCORER_BENCH_EVENTS=200000 make bench ARGS=backtest_events_per_second``.
+A file of its own size: ``SCORER_BENCH_EVENTS=200000 make bench ARGS=backtest_events_per_s``.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def figures() -> None:
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     each = used / count * 1e6
     tell(f"backtest: {took:.1f} s; {used:.1f} processor seconds, {each:.0f} a million events")
-    report("backtest_events_per_second", round(count / took), "events/s")
-    report("backtest_peak_mb", round(watch.peak / _MB), "MB")
+    report("backtest_events_per_s", round(count / took), "events/s")
+    report("backtest_rss_mb", round(watch.peak / _MB), "MB")
 
 
 def _lines(count: int) -> Iterator[bytes]:

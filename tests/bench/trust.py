@@ -12,7 +12,7 @@ from scorer.explain.past import in_replay
 from scorer.settings import Settings
 from tests.bench.figures import report, tell
 from tests.bench.road import benchmark_kafka
-from tests.integration.rule_changing import run
+from tests.integration.rule_changing import run, run_rebuild
 from tests.property.cases import draw_case
 from tests.property.dice import Dice
 from tests.property.test_explained import check, explained, known_at
@@ -63,15 +63,27 @@ def _cases(rng: random.Random) -> Iterator[tuple[Case, int]]:
 
 
 def rule_change_mismatches() -> None:
-    """Six changes in each of 24 partitions, by all policies, while workers are killed."""
+    """Six changes in each of 24 partitions, by all policies, and one of all of them with its past from the log.
+
+    Workers are killed meanwhile.
+    """
     with benchmark_kafka() as bootstrap, tempfile.TemporaryDirectory(prefix="scorer-bench-") as folder:
-        settings = Settings(bootstrap=bootstrap, topic_prefix="rules.", checkpoint_interval=0.2)
-        found = run(settings, Path(folder), partitions=24, facts=400, seed=SEED)
-    for mismatch in found.mismatches[:5]:
+        settings = [
+            Settings(bootstrap=bootstrap, topic_prefix=prefix, checkpoint_interval=0.2)
+            for prefix in ("rules.", "rebuilt.")
+        ]
+        changed = run(settings[0], Path(folder, "rules"), partitions=24, facts=400, seed=SEED)
+        rebuilt = run_rebuild(settings[1], Path(folder, "rebuilt"), partitions=24, facts=400, seed=SEED)
+    mismatches = changed.mismatches + rebuilt.mismatches
+    for mismatch in mismatches[:5]:
         tell(mismatch)
-    policies = ", ".join(f"{count} times {policy}" for policy, count in sorted(found.changes.items()))
+    policies = ", ".join(f"{count} times {policy}" for policy, count in sorted(changed.changes.items()))
     tell(
-        f"{found.leads} leads, {found.outcomes} outcomes, {found.kills} workers killed; rules changed and"
-        f" announced {policies}: {found.silent} outcomes less than if all had been"
+        f"{changed.leads} leads, {changed.outcomes} outcomes, {changed.kills} workers killed at work; rules"
+        f" changed and announced {policies}: {changed.silent} outcomes less than if all had been"
     )
-    report("rule_change_mismatches", len(found.mismatches), "leads")
+    tell(
+        f"{rebuilt.leads} leads, {rebuilt.outcomes} outcomes, {rebuilt.kills} workers killed at work; rules"
+        f" rebuilt, {rebuilt.again} leads told their past once more"
+    )
+    report("rule_change_mismatches", len(mismatches), "leads")
