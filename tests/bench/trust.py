@@ -63,10 +63,7 @@ def _cases(rng: random.Random) -> Iterator[tuple[Case, int]]:
 
 
 def rule_change_mismatches() -> None:
-    """Six changes in each of 24 partitions, by all policies, and one of all of them with its past from the log.
-
-    Workers are killed meanwhile.
-    """
+    """Six changes in each of 24 partitions, and one of all with its past; workers are killed meanwhile."""
     with benchmark_kafka() as bootstrap, tempfile.TemporaryDirectory(prefix="scorer-bench-") as folder:
         settings = [
             Settings(bootstrap=bootstrap, topic_prefix=prefix, checkpoint_interval=0.2)
