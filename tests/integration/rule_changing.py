@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -65,9 +66,11 @@ if TYPE_CHECKING:
     from scorer.broker import Broker
     from scorer.settings import Settings
 
-SLICES = 12
-"""Parts in which the log is published, with something said in between by the first of the new workers."""
-KILLS = (3, 5, 8)
+SLICES = 60
+"""Parts in which the log is published, so that there is something to do all the time."""
+PACE = 0.1
+"""Seconds between two of them."""
+KILLS = (15, 32, 45)
 """The slices behind which a worker is killed, in the middle of what it has not made durable."""
 WORKERS = 2
 CHANGES = 6
@@ -225,26 +228,21 @@ def _score(
         ]
         workers = [Worker(one, folder) for one in options]
         stack.callback(lambda: [one.kill() for one in workers])
-        scored, changed = 0, None
+        changed = None
         for slice_ in range(SLICES):
             publish(broker, [part[_at(part, slice_) : _at(part, slice_ + 1)] for part in records])
             if change is not None and slice_ == SLICES // 2:
                 changed = pool.submit(change)
             if slice_ in KILLS:
-                scored = _scored_beyond(broker, scored, workers)
-                dying = found.kills % WORKERS
+                published = sum(wanted.end for wanted in broker.ranges(LOG).values())
+                dying = KILLS.index(slice_) % WORKERS
                 workers[dying].kill()
-                found.kills += _scored(broker) < sum(one.end for one in broker.ranges(LOG).values())
+                found.kills += _scored(broker) < published
                 workers[dying] = Worker(options[dying], folder)
+            time.sleep(PACE)
         if changed is not None:
             changed.result(DEADLINE)
         until(lambda: all_scored(broker), workers, "all is scored")
-
-
-def _scored_beyond(broker: Broker, before: int, workers: list[Worker]) -> int:
-    """Records scored, once that is more than ``before``: whoever dies now is at work."""
-    until(lambda: _scored(broker) > before, workers, "something is scored")
-    return _scored(broker)
 
 
 def _scored(broker: Broker) -> int:

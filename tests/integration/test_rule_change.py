@@ -42,7 +42,7 @@ def test_every_lead_is_as_by_the_new_rules_and_told_by_the_chosen_policy(
     settings = Settings(bootstrap=kafka.bootstrap, topic_prefix=topic_prefix, checkpoint_interval=0.2)
     found = run(settings, tmp_path, partitions=6, facts=150, seed=1)
     assert found.mismatches == []
-    assert 0 < found.kills <= len(KILLS)  # those in the middle of something
+    assert 0 < found.kills <= len(KILLS)  # at work
     assert min(found.changes[policy] for policy in ("all", "upward", "none")) > 3
     assert found.outcomes > 50
     assert found.silent > 5
@@ -54,7 +54,7 @@ def test_rules_that_are_rebuilt_have_always_granted(
     settings = Settings(bootstrap=kafka.bootstrap, topic_prefix=topic_prefix, checkpoint_interval=0.2)
     found = run_rebuild(settings, tmp_path, partitions=6, facts=150, seed=1)
     assert found.mismatches == []
-    assert 0 < found.kills <= len(KILLS)  # those in the middle of something
+    assert 0 < found.kills <= len(KILLS)  # at work
     assert found.outcomes > 20
 
 
