@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import msgspec
 
 from scorer.domain.record import Rules, encode_record
+from scorer.log_lines import Recorded
 from scorer.wire.registry import CHANGELOG, LOG
 from scorer.worker.cut import CUT, decode_cut
 from scorer.worker.rocks import RocksFolder
@@ -121,7 +122,7 @@ def _try(store: Store, number: int, rules: Rules, found: Preview, moved: Callabl
     cut = decode_cut(stored)
     partition.begin(cut)
     machine = partition.machine
-    machine.apply([_Message(cut.position, None, encode_record(rules))])
+    machine.apply([Recorded(cut.position, None, encode_record(rules))])
     for keys in _steps(key for key, _ in store.leads()):
         for key in keys:
             machine.touch(key)
@@ -140,12 +141,6 @@ def _steps(items: Iterable[T]) -> Iterator[list[T]]:
     left = iter(items)
     while step := list(islice(left, STEP)):
         yield step
-
-
-class _Message(NamedTuple):
-    offset: int
-    key: bytes | None
-    value: bytes | None
 
 
 def _told_by(outcomes: list[Outcome], rules: Rules) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from scorer.domain.encoded import is_fact, is_member
+from scorer.domain.encoded import is_fact, is_member, is_rules
 from scorer.domain.model import Model, decode_model, encode_model
 from scorer.domain.partition import NO_RECORD
 from scorer.domain.preparing import past_of, prepare, replayed, slots_of
@@ -208,19 +208,17 @@ class _Work:
         for number, start in starts.items():
             for value in (encode_record(doors), self._rules):
                 batch.add(number, Recorded(start - 1, None, value))
-        for _ in self._replay.run([batch]):
-            pass
+        self._run(batch, 0)
 
     def _feed(self, messages: Iterable[Message], moved: Callable[[int], None] = lambda _: None) -> None:
         batch, count = Batch(own_rules=True), 0
         for message in messages:
             number, offset, value = message.partition(), message.offset(), message.value()
-            if value is not None and _is_rules(value):
+            if value is not None and is_rules(value):
                 self._check(value)
                 value = self._rules
-            batch.add(number, Recorded(offset, message.key(), value))
-            if self._dead.get((number, offset)) == Reason.ENGINE_ERROR:
-                batch.skip.setdefault(number, []).append(offset)
+            failed = self._dead.get((number, offset)) == Reason.ENGINE_ERROR
+            batch.add(number, Recorded(offset, message.key(), value), skip=failed)
             count += 1
             if count == BATCH:
                 self._run(batch, count)
@@ -301,10 +299,6 @@ class _Work:
                 hint="look at theirs, then run the command again",
                 exit_code=1,
             )
-
-
-def _is_rules(value: bytes) -> bool:
-    return len(value) > 1 and value[1] == Rules.__struct_config__.tag
 
 
 def _waits(lead: Lead) -> bool:

@@ -20,11 +20,11 @@ from scorer.backtest.running import (
     standing,
     without_accounts,
 )
-from scorer.backtest.sharing import is_conversion
+from scorer.backtest.sharing import is_conversion, note_conversion
 from scorer.backtest.watching import Watch
 from scorer.backtest.weeks import Draw
 from scorer.domain.partition import NO_RECORD, LogPartition
-from scorer.domain.record import Clock, Doors, Fact, Rules, decode_heading, decode_record
+from scorer.domain.record import Clock, Doors, Fact, Rules, decode_record
 from scorer.domain.state import PartitionState
 from scorer.errors import UserError
 from scorer.log_lines import decode_line, recorded_of
@@ -158,7 +158,9 @@ def _replay(one: _Given, step: Step) -> _Replayed:
         watches.setdefault(machine.number, Watch(draw, calendar)).finish(machine)
     gathered = Gathered.joined([told.gathered, *(watches[number].gathered for number in sorted(watches))])
     gathered.dead = replay.dead_count
-    return _Replayed(gathered, conversions, replay.records, bad.first, bad.reasons, _notes(replay, source))
+    return _Replayed(
+        gathered, conversions, replay.records, bad.first, bad.reasons, [*replay.notes(), *source.notes()]
+    )
 
 
 def _noting(batches: Iterable[Batch], conversions: dict[bytes, int]) -> Iterator[Batch]:
@@ -167,23 +169,5 @@ def _noting(batches: Iterable[Batch], conversions: dict[bytes, int]) -> Iterator
         for records in batch.records.values():
             for recorded in records:
                 if is_conversion(recorded.value) and recorded.key:
-                    at = decode_heading(recorded.value or b"").time
-                    conversions[recorded.key] = min(at, conversions.get(recorded.key, at))
+                    note_conversion(conversions, recorded.key, recorded.value or b"")
         yield batch
-
-
-def _notes(replay: Replay, source: ExportSource) -> list[str]:
-    notes = [
-        f"partition {partition}: no doors or no rules record, so nothing was scored"
-        for partition in replay.unready
-    ]
-    notes += [
-        f"partition {partition}: not read from offset {offset} on: a merge whose other half is missing"
-        for partition, offset in replay.held
-    ]
-    notes += [
-        f"partition {partition}: {count:,} records are missing, so scores may differ from the live ones"
-        for partition, count in sorted(source.missing.items())
-        if count
-    ]
-    return notes

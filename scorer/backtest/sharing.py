@@ -48,6 +48,12 @@ def is_conversion(value: bytes | None) -> bool:
     return value is not None and value.startswith(_CONVERSION, 1)
 
 
+def note_conversion(conversions: dict[bytes, int], lead: bytes, fact: bytes) -> None:
+    """Keep the earliest (ms) of a lead's conversions; ``fact``: one of them, encoded."""
+    at = decode_heading(fact).time
+    conversions[lead] = min(at, conversions.get(lead, at))
+
+
 class Sharing:
     def __init__(
         self, models: Sequence[bytes], draw: Draw, events: EventLines, number: int, shares: int, cache: int
@@ -134,7 +140,7 @@ class Sharing:
                 continue
             batch.append(Recorded(0, key, value))
             if value.startswith(_CONVERSION, 1):
-                self._convert(key, value)
+                note_conversion(self._conversions, key, value)
             if len(batch) >= BATCH:
                 self._flush()
                 batch = self._batch
@@ -153,13 +159,9 @@ class Sharing:
         batch = self._batch
         batch.append(Recorded(0, key, value))
         if value.startswith(_CONVERSION, 1):
-            self._convert(key, value)
+            note_conversion(self._conversions, key, value)
         if len(batch) >= BATCH:
             self._flush()
-
-    def _convert(self, key: bytes, value: bytes) -> None:
-        at = decode_heading(value).time
-        self._conversions[key] = min(at, self._conversions.get(key, at))
 
     def _take_open(self, taken: Taken, lines: int) -> None:
         """A line without a time of its own has that of the clock."""

@@ -6,7 +6,7 @@ whole: the clock before a range, the data's end, and which leads are one person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
@@ -188,6 +188,3 @@ def records_of(segment: Segment) -> Iterator[Taken]:
         value_at = at + key_size
         yield Taken(place, clock, data[at:value_at], data[value_at : value_at + size], open_ == 1)
         at = value_at + size
-
-
-Progress = Callable[[int], None]

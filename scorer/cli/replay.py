@@ -222,10 +222,7 @@ def _summary(replay: Replay, read: Input, counts: dict[str, int]) -> None:
 def warnings(replay: Replay, read: Input) -> Iterator[str]:
     """What makes a replay another than the live run, or leaves something out of it."""
     yield from read.notes()
-    for partition in replay.unready:
-        yield f"partition {partition}: no doors or no rules record, so nothing was scored"
-    for partition, offset in replay.held:
-        yield f"partition {partition}: not read from offset {offset} on: a merge whose other half is missing"
+    yield from replay.notes()
     for partition, offset in replay.faults:
         yield f"partition {partition}: the engine failed at offset {offset} and passed over it"
     if read.bad.count:
@@ -240,12 +237,8 @@ def warnings(replay: Replay, read: Input) -> Iterator[str]:
 
 
 def export_notes(export: Any, rules: Path | None) -> list[str]:
-    notes = []
+    notes = list(export.notes())
     if rules is not None:
-        notes.append(f"rules: {rules}, instead of the {export.rules_replaced} rules records in the log")
-    notes += [
-        f"partition {partition}: {count:,} records are missing, so scores may differ from the live ones"
-        for partition, count in sorted(export.missing.items())
-        if count
-    ]
+        replaced = f"rules: {rules}, instead of the {export.rules_replaced} rules records in the log"
+        return [replaced, *notes]
     return notes

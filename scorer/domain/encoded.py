@@ -28,6 +28,11 @@ def is_time(value: bytes | None) -> bool:
     return value is not None and 1 <= _tag(value) <= 2  # noqa: PLR2004
 
 
+def is_rules(value: bytes | None) -> bool:
+    """Whether an encoded record is a ``Rules``."""
+    return value is not None and _tag(value) == 3  # noqa: PLR2004
+
+
 def is_linking(value: bytes | None) -> bool:
     """Whether an encoded record is one of ``Linking``."""
     return value is not None and 6 <= _tag(value) <= 10  # noqa: PLR2004

@@ -28,6 +28,7 @@ from scorer.domain.machines import CLICKS, MAILS
 from scorer.domain.model import Once, OncePerObject, PerPeriod, PointsPerPeriod
 from scorer.domain.person import unite
 from scorer.domain.rules import RuleSet
+from scorer.domain.settling import last_told, stay_known
 
 SAYS_MOST: Final = (
     INACTIVE,
@@ -255,11 +256,5 @@ def _merge_standing(rules: RuleSet, lead: Lead, other: Lead) -> None:
             lead.ready_since = lead.ready_since or other.ready_since
     if lead.told < 0 or other.told < 0:
         # Of what those who listen know of the two, what says most; of what they don't, nothing is told now.
-        known = max(_known(lead.told), _known(other.told), key=SAYS_MOST.index)
-        lead.told = lead.stage if known == lead.stage else ~known
+        stay_known(lead, max(last_told(lead), last_told(other), key=SAYS_MOST.index))
     lead.quiet_until = max(lead.quiet_until, other.quiet_until)
-
-
-def _known(told: int) -> int:
-    """The stage that was last told."""
-    return ~told if told < 0 else told

@@ -118,8 +118,7 @@ class LogPartition(Accounting):
         self._forget = b""
         self._seen_bytes = 0
         self._slots: Slots | None = None
-        """What is prepared, of the rules ``_slots_version``."""
-        self._slots_version = 0
+        """What is prepared, of the rules in force; None: nobody has asked yet."""
         self._clock_moved()
 
     @property
@@ -385,7 +384,7 @@ class LogPartition(Accounting):
         self.rule_sets[record.version] = record.model
         self._built[record.version] = rules
         self.state.version = record.version
-        self._rules = rules
+        self._rules, self._slots = rules, None
         self._clock_moved()
         self._add_milestone(record.version, 0, record.announce)
 
@@ -431,8 +430,8 @@ class LogPartition(Accounting):
         wake = lead.wake
         if lead.milestone < state.milestone:
             self._pass_milestones(lead, key)
-        if self._slots is None or self._slots_version != state.version:
-            self._slots, self._slots_version = slots_of(self._rules), state.version
+        if self._slots is None:
+            self._slots = slots_of(self._rules)
         take_over(self._rules, lead, past, self._slots)
         lead.fence = offset
         self.dirty[key] = lead

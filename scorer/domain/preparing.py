@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from scorer.domain.conditions import leaves, matchers
 from scorer.domain.granting import rebase, resum
-from scorer.domain.grants import Grant, slot
+from scorer.domain.grants import slot
 from scorer.domain.lead import Lead, Slot
 from scorer.domain.model import Award, Condition, InSegment, Model, Segment
 from scorer.domain.record import Rebuilt
@@ -123,13 +123,6 @@ def take_over(rules: RuleSet, lead: Lead, past: Rebuilt, slots: Slots) -> None:
 
 
 # -- what can be rebuilt -------------------------------------------------------------------------------
-
-
-def from_nothing(prepared: Model, coming: Model) -> list[str]:
-    """Ids of the coming awards that begin from nothing all the same."""
-    known = {grant.key for grant in build_model(prepared).grants}
-    grants: Iterable[Grant] = build_model(coming).grants
-    return [grant.award.id for grant in grants if grant.key not in known]
 
 
 def _can_be_rebuilt(award: Award, names: set[str]) -> bool:

@@ -214,10 +214,20 @@ def adopt_stage(rules: RuleSet, lead: Lead) -> None:
         lead.stage = QUALIFIED_STAGE if lead.status == QUALIFIED else UNQUALIFIED
         if lead.status == OPEN:
             lead.stage = OPEN_STAGE
-        known = ~lead.told if lead.told < 0 else lead.stage
+        known = last_told(lead) if lead.told < 0 else lead.stage
         if known not in (QUALIFIED_STAGE, UNQUALIFIED):
             known = OPEN_STAGE
-        lead.told = lead.stage if known == lead.stage else ~known
+        stay_known(lead, known)
+
+
+def last_told(lead: Lead) -> int:
+    """The stage in which those who listen know the lead."""
+    return ~lead.told if lead.told < 0 else lead.told
+
+
+def stay_known(lead: Lead, known: int) -> None:
+    """Tell nothing: those who listen know the lead in the stage ``known``, wherever it is."""
+    lead.told = lead.stage if known == lead.stage else ~known
 
 
 def _allowed(lead: Lead, move: Move, target: int) -> bool:
@@ -280,18 +290,16 @@ def _enter(
     if status != OPEN:
         lead.ready_since = 0
     if lead.told < 0 or announce != ANNOUNCE_ALL:
-        known = ~lead.told if lead.told < 0 else previous
-        if known == stage:
-            lead.told = stage
-            return
-        if announce == ANNOUNCE_NONE or (announce == ANNOUNCE_UPWARD and stage != QUALIFIED_STAGE):
-            lead.told = ~known
+        known = last_told(lead) if lead.told < 0 else previous
+        muted = announce == ANNOUNCE_NONE or (announce == ANNOUNCE_UPWARD and stage != QUALIFIED_STAGE)
+        if known == stage or muted:
+            stay_known(lead, known)
             return
         returns = status == OPEN and stage == OPEN_STAGE and not kind
         if kind == LEAD_DISQUALIFIED and stage == OPEN_STAGE and known != QUALIFIED_STAGE:
             kind = ""  # it falls, and that it had risen was not told
         if lead.told < 0 and not kind and (not rules.staged or (returns and known == QUALIFIED_STAGE)):
-            lead.told = ~known  # nothing says where it is, or ``settle`` does when it knows
+            stay_known(lead, known)  # nothing says where it is, or ``settle`` does when it knows
             return
         if lead.told < 0 and not kind and status == OPEN and known == QUALIFIED_STAGE:
             out.append(outcome(rules, lead, key.decode(), LEAD_DISQUALIFIED, cause, BELOW_EXIT))

@@ -124,9 +124,8 @@ class Past:
     def _batches(self, number: int, wanted: Range, moved: Callable[[int], None]) -> Iterator[Batch]:
         batch = Batch()
         for stored in self._broker.read(LOG, number, wanted):
-            batch.add(number, Recorded(stored.offset, stored.key, stored.value))
-            if self._dead.get((number, stored.offset)) == Reason.ENGINE_ERROR:
-                batch.skip.setdefault(number, []).append(stored.offset)
+            failed = self._dead.get((number, stored.offset)) == Reason.ENGINE_ERROR
+            batch.add(number, Recorded(stored.offset, stored.key, stored.value), skip=failed)
             if len(batch.records[number]) >= BATCH:
                 moved(BATCH)
                 yield batch

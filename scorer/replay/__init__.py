@@ -155,6 +155,14 @@ class Replay:
         """The earliest of the partitions' clocks at the end, ms."""
         return min((machine.clock for machine in self._machines.values()), default=0)
 
+    def notes(self) -> Iterator[str]:
+        """What has not been applied, for a person."""
+        for partition in self.unready:
+            yield f"partition {partition}: no doors or no rules record, so nothing was scored"
+        for partition, offset in self.held:
+            why = "a merge whose other half is missing"
+            yield f"partition {partition}: not read from offset {offset} on: {why}"
+
     def over(self, partition: int) -> bool:
         """Whether nothing more of a partition is applied: it is from after the end."""
         return partition in self._machines and self._machines[partition].over

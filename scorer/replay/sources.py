@@ -64,11 +64,13 @@ class Batch:
         self.records: dict[int, list[Recorded]] = {}
         self.skip: dict[int, list[int]] = {}
 
-    def add(self, partition: int, recorded: Recorded) -> None:
+    def add(self, partition: int, recorded: Recorded, *, skip: bool = False) -> None:
         records = self.records.get(partition)
         if records is None:
             records = self.records[partition] = []
         records.append(recorded)
+        if skip:
+            self.skip.setdefault(partition, []).append(recorded.offset)
 
 
 def is_export(line: bytes) -> bool:
@@ -129,11 +131,17 @@ class ExportSource:
             batch.add(partition, Recorded(offset - 1, None, self._own_rules()))
         self.missing[partition] += offset - last - 1
         self._last[partition] = offset
-        batch.add(partition, recorded)
-        if line.dead_lettered == Reason.ENGINE_ERROR:
-            batch.skip.setdefault(partition, []).append(offset)
-        elif line.dead_lettered is not None and not isinstance(line, RawLine):
+        failed = line.dead_lettered == Reason.ENGINE_ERROR
+        batch.add(partition, recorded, skip=failed)
+        if line.dead_lettered is not None and not failed and not isinstance(line, RawLine):
             self._bad.add(number, line.dead_lettered, "dead-lettered, but it can be decoded here")
+
+    def notes(self) -> Iterator[str]:
+        """What the file leaves out, for a person."""
+        for partition, count in sorted(self.missing.items()):
+            if count:
+                what = f"{count:,} records are missing"
+                yield f"partition {partition}: {what}, so scores may differ from the live ones"
 
     def _own_rules(self) -> bytes:
         model = self._model or b""

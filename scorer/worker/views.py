@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import islice
+from heapq import nsmallest
 from struct import Struct
 from typing import Final
 
@@ -62,7 +62,7 @@ class Shown:
         """What is to be shown once more now, at most ``AT_ONCE`` of each; ``position``: next log offset."""
         if not self.is_due(position):
             return [set() for _ in self.again]
-        return [set(islice(sorted(keys), AT_ONCE)) for keys in self.again]
+        return [set(nsmallest(AT_ONCE, keys)) for keys in self.again]
 
 
 async def take_over_views(
