@@ -34,6 +34,7 @@ class Account:
 
     __slots__ = (
         "clock",
+        "due",
         "fading",
         "fence",
         "landmark",
@@ -42,7 +43,6 @@ class Account:
         "seq",
         "settling",
         "status",
-        "wake",
         "weights",
     )
 
@@ -53,7 +53,7 @@ class Account:
         seq: int,
         status: int,
         clock: int,
-        wake: int,
+        due: int,
         settling: int,
         landmark: int,
         members: dict[bytes, Membership],
@@ -67,7 +67,7 @@ class Account:
         """OPEN or QUALIFIED, as of a lead."""
         self.clock = clock
         """The newest instant at which a member reported, or at which time was looked at."""
-        self.wake = wake
+        self.due = due
         """When time alone takes the account below the exit, or when it has settled; 0: never."""
         self.settling = settling
         """Until then new rules have not been stated by everybody, and nothing is told; 0: it has settled."""
@@ -116,7 +116,7 @@ def stored_account(account: Account) -> tuple[Any, ...]:
         account.seq,
         account.status,
         account.clock,
-        account.wake,
+        account.due,
         account.settling,
         account.landmark,
         account.members,

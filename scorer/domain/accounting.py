@@ -112,7 +112,7 @@ class Accounting(Joining):
         if known is not None and record.version <= known[0]:
             self.counters.duplicates += 1
             return True
-        wake = account.wake
+        wake = account.due
         if account.milestone < self.state.milestone:
             self._pass_milestones_of_account(account, key)
         rules, accounts = self._rules, self._rules.model.accounts
@@ -148,7 +148,7 @@ class Accounting(Joining):
         """
         accounts = rules.model.accounts
         if accounts is None or account.settling:
-            account.wake = account.settling
+            account.due = account.settling
             return
         value = score(accounts, account, account.clock)
         if account.status != QUALIFIED:
@@ -160,7 +160,7 @@ class Accounting(Joining):
                 return  # the timer that is due tells it, and nothing may put it off
             account.status = OPEN
             self._say(rules, accounts, account, key, ACCOUNT_DISQUALIFIED, cause)
-        account.wake = falls_below(accounts, account) if account.status == QUALIFIED else 0
+        account.due = falls_below(accounts, account) if account.status == QUALIFIED else 0
 
     def _say(
         self, rules: RuleSet, accounts: Accounts, account: Account, key: bytes, kind: str, cause: str
@@ -182,9 +182,9 @@ class Accounting(Joining):
             advance(accounts, account, milestone.clock - rules.model.grace)
             former = before.model.accounts
             if accounts is not None:
-                account.settling = account.wake = max(account.clock, milestone.clock) + SETTLING
+                account.settling = account.due = max(account.clock, milestone.clock) + SETTLING
             elif former is not None:
-                account.settling = account.wake = 0
+                account.settling = account.due = 0
                 if account.status == QUALIFIED:
                     account.status = OPEN
                     self._say(before, former, account, key, ACCOUNT_DISQUALIFIED, "rules")
@@ -193,16 +193,16 @@ class Accounting(Joining):
         self._wake_account(self._rules, account, key, self._judged_at)
 
     def _wake_account(self, rules: RuleSet, account: Account, key: bytes, judged_at: int) -> None:
-        while 0 < account.wake <= judged_at:
+        while 0 < account.due <= judged_at:
             cause = "rules" if account.settling else "time"
-            advance(rules.model.accounts, account, account.wake)
-            account.settling = account.wake = 0
+            advance(rules.model.accounts, account, account.due)
+            account.settling = account.due = 0
             self._settle_account(rules, account, key, cause, None)
 
     def _changed_account(self, account: Account, key: bytes, wake: int) -> None:
         self.dirty_accounts[key] = account
-        if account.wake and account.wake != wake:
-            self.timers.queue(account.wake, key)
+        if account.due and account.due != wake:
+            self.timers.queue(account.due, key)
 
     # -- what the population asks -----------------------------------------------------------------
 
@@ -214,14 +214,14 @@ class Accounting(Joining):
         if account is None:
             return False
         if account.milestone < self.state.milestone:
-            wake = account.wake
+            wake = account.due
             self._pass_milestones_of_account(account, key)
             self._changed_account(account, key, wake)
         return True
 
     def _fire_account(self, due: int, key: bytes) -> None:
         account = self._find_account(key)
-        if account is None or account.wake != due:
+        if account is None or account.due != due:
             return  # an earlier timer has taken this one's place
         if account.milestone < self.state.milestone:
             self._pass_milestones_of_account(account, key)

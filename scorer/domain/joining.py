@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from scorer.domain.encoded import encode_number, sent_on
-from scorer.domain.engine import ATTRIBUTES, adopt, evaluate, fire
+from scorer.domain.engine import ATTRIBUTES, fire
 from scorer.domain.lead import Lead, Reported, decode_lead, encode_lead, new_lead
 from scorer.domain.links import Links, Send, answered, decide, erase, hear
 from scorer.domain.merging import merge
@@ -31,6 +31,7 @@ from scorer.domain.record import (
     encode_record,
 )
 from scorer.domain.rules import RuleSet
+from scorer.domain.shadowing import advance, begin, change_rules, judge, note_live, unite
 from scorer.domain.state import PartitionState
 from scorer.domain.timers import Timer
 
@@ -69,7 +70,7 @@ class Joining(Population):
 
     def _hear(self, lead: Lead, key: bytes, record: Linking, offset: int) -> None:
         """Do what a record at an offset says about who a lead is."""
-        wake = lead.wake
+        due = lead.due
         if lead.milestone < self.state.milestone:
             self._pass_milestones(lead, key)
         if lead.links is None:
@@ -80,8 +81,8 @@ class Joining(Population):
         self._report(self._rules, lead, key)
         self.dirty[key] = lead
         self.linked.add(key)
-        if lead.wake != wake:
-            self._requeue(lead, key, wake)
+        if lead.due != due:
+            self._requeue(lead, key, due)
 
     def _follow(self, lead: Lead, links: Links, key: bytes, record: Linking) -> Lead:
         """Do what the record says; returns what the lead is then."""
@@ -136,6 +137,8 @@ class Joining(Population):
         left = new_lead(lead.generation, lead.milestone)
         left.fence, left.seq, left.links, left.clock = lead.fence, lead.seq, links, record.at
         left.reported = lead.reported  # and counts no more
+        if self._rules.shadow is not None:
+            begin(self._rules, self._rules.shadow, left, 0, self.counters)
         self.outcomes.append(erased(left, key.decode(), record, blocked=links.blocked))
         self.leads[key] = left
         self.counters.erased += 1
@@ -154,7 +157,11 @@ class Joining(Population):
         left.fence, left.seq, left.links = lead.fence, lead.seq, links
         left.clock, left.reported = lead.clock, _gone(lead)
         if lead.since:
+            told = len(self.outcomes)
             fire(self._rules, lead, key, self._judged_at, self.outcomes)
+            if lead.shadow is not None:
+                note_live(lead.shadow, self.outcomes, told, lead.clock, self.counters)
+                advance(self._rules.shadow, lead.shadow, key, self._judged_at, self.counters)
             self.outcomes.append(merged(self._rules, lead, key.decode(), links.moved.decode()))
             left.seq = lead.seq
             lead.links = Links(joined=links.joined) if links.joined else None
@@ -184,20 +191,25 @@ class Joining(Population):
             merge(rules, lead, other, ATTRIBUTES)
             if other.touched in self.state.imports and not lead.touched:
                 lead.touched = other.touched
+            if rules.shadow is not None:
+                unite(rules.shadow, lead, other, ATTRIBUTES, self.counters)
         links.joined = sorted(joined)
         if lead.since and not lead.touched:
-            evaluate(rules, lead, key, as_of, "merge", self.outcomes)
+            self._evaluate(rules, lead, key, as_of, "merge")
+            if lead.shadow is not None:
+                judge(rules.shadow, lead.shadow, key, as_of, "merge", self.counters)
         self._report(rules, lead, key, counted)
 
     def _catch_up(self, lead: Lead, version: int, until: RuleSet) -> None:
         """Take a lead that has come from another partition from the rules of that version to these."""
         if version < self.state.base_version:
-            adopt(until, until, lead, lead.judged)
+            change_rules(until, until, lead, lead.judged, self.counters)
             return
         for milestone in self.state.milestones:
             if version < milestone.version <= until.version:
                 before, rules = self._rule_set(version), self._rule_set(milestone.version)
-                adopt(before, rules, lead, max(milestone.clock - rules.model.grace, 0))
+                as_of = max(milestone.clock - rules.model.grace, 0)
+                change_rules(before, rules, lead, as_of, self.counters)
                 version = milestone.version
 
     def _send(self, target: bytes, record: Linking) -> None:

@@ -79,6 +79,7 @@ class Lead:
         "sealed",
         "seen",
         "seq",
+        "shadow",
         "since",
         "specials",
         "stage",
@@ -126,6 +127,7 @@ class Lead:
         sealed: dict[str, Sealed] | None,
         company: Company | None,
         reported: Reported | None,
+        shadow: Shadow | None = None,
     ) -> None:
         self.fence = fence
         """Highest log offset applied; a record at or below it is skipped. -1: none yet."""
@@ -196,11 +198,68 @@ class Lead:
         """Where the lead belongs, by what its records said; None: they have said nothing."""
         self.reported = reported
         """What the lead last counted in an account; None: it has never counted in one."""
+        self.shadow = shadow
+        """What it would be under the rules that are tried beside those in force; None: there are none."""
+
+    @property
+    def due(self) -> int:
+        """No timer is due before this, of the shadow neither; 0: none is due ever."""
+        shadow = self.shadow
+        if shadow is None:
+            return self.wake
+        wake, other = self.wake, shadow.lead.wake
+        return other if not wake or 0 < other < wake else wake
 
     def watched_since(self, slot: Slot) -> int:
         """When watching began, by the slot of a watch."""
         starts = self.starts
         return self.since if starts is None else starts.get(slot, self.since)
+
+
+class Shadow:
+    """A lead as it would be under the shadow's rules, and what would have been told of it; ``shadowing``."""
+
+    __slots__ = (
+        "disqualified",
+        "failed",
+        "first",
+        "lead",
+        "live_disqualified",
+        "live_first",
+        "live_qualified",
+        "qualified",
+        "rules",
+    )
+
+    def __init__(
+        self,
+        rules: str,
+        lead: Lead,
+        failed: bool = False,  # noqa: FBT001, FBT002 - a stored field, as all of them are
+        qualified: int = 0,
+        disqualified: int = 0,
+        first: int = 0,
+        live_qualified: int = 0,
+        live_disqualified: int = 0,
+        live_first: int = 0,
+    ) -> None:
+        self.rules = rules
+        """Fingerprint of the shadow's rules."""
+        self.lead = lead
+        """What only a lead that is told has (ids seen, links, fence) is not kept here; attributes are the
+        same as the live lead's."""
+        self.failed = failed
+        """Our own code has failed under these rules: ``lead`` means nothing any more."""
+        self.qualified = qualified
+        """Outcomes that would have been told since the shadow began: qualified,"""
+        self.disqualified = disqualified
+        """disqualified,"""
+        self.first = first
+        """and when the lead would first have been told to be qualified, ms; 0: never."""
+        self.live_qualified = live_qualified
+        self.live_disqualified = live_disqualified
+        self.live_first = live_first
+        """What was told meanwhile."""
 
 
 def new_lead(generation: int = 0, milestone: int = 0) -> Lead:
@@ -250,8 +309,9 @@ _Stored = tuple[
     dict[str, Sealed] | None,
     Company | None,
     Reported | None,
+    tuple[bytes, str, bool, int, int, int, int, int, int] | None,
 ]
-_LINKS: Final = -4
+_LINKS: Final = -5
 """Where the links stand in it."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(_Stored).decode
@@ -260,6 +320,18 @@ _decode: Any = msgspec.msgpack.Decoder(_Stored).decode
 def encode_lead(lead: Lead) -> bytes:
     """msgpack: an array of ``FORMAT`` and the fields in the order of ``Lead``'s arguments."""
     return _encode(stored(lead))
+
+
+def _stored_shadow(shadow: Shadow | None) -> tuple[Any, ...] | None:
+    if shadow is None:
+        return None
+    # fmt: off
+    return (
+        _encode(_stored(shadow.lead, {})), shadow.rules, shadow.failed,
+        shadow.qualified, shadow.disqualified, shadow.first,
+        shadow.live_qualified, shadow.live_disqualified, shadow.live_first,
+    )
+    # fmt: on
 
 
 def decode_lead(encoded: bytes | memoryview) -> Lead:
@@ -271,11 +343,16 @@ def decode_lead(encoded: bytes | memoryview) -> Lead:
         fields = _decode(encoded)
     except msgspec.ValidationError as error:
         raise newer(encoded, FORMAT) or error from None
-    links = fields[_LINKS]
-    arguments: Any = fields[1:]
+    links, shadow = fields[_LINKS], fields[-1]
+    arguments: Any = fields[1:-1]
     if links is not None:
-        arguments = (*fields[1:_LINKS], Links(*links), *fields[_LINKS + 1 :])
-    return Lead(*arguments)
+        arguments = (*fields[1:_LINKS], Links(*links), *fields[_LINKS + 1 : -1])
+    lead = Lead(*arguments)
+    if shadow is not None:
+        beside = decode_lead(shadow[0])
+        beside.attributes = dict(lead.attributes)
+        lead.shadow = Shadow(shadow[1], beside, *shadow[2:])
+    return lead
 
 
 def copy_of(lead: Lead) -> Lead:
@@ -293,6 +370,10 @@ def newer(encoded: bytes | memoryview, known: int) -> NewerFormat | None:
 
 def stored(lead: Lead) -> tuple[Any, ...]:
     """What is stored of a lead; two leads in the same state give equal tuples."""
+    return _stored(lead, lead.attributes)
+
+
+def _stored(lead: Lead, attributes: dict[str, Attribute]) -> tuple[Any, ...]:
     return (
         FORMAT,
         lead.fence,
@@ -316,7 +397,7 @@ def stored(lead: Lead) -> tuple[Any, ...]:
         lead.starts,
         lead.limits,
         lead.holds,
-        lead.attributes,
+        attributes,
         lead.seen,
         lead.stage,
         lead.told,
@@ -329,4 +410,5 @@ def stored(lead: Lead) -> tuple[Any, ...]:
         lead.sealed,
         lead.company,
         lead.reported,
+        _stored_shadow(lead.shadow),
     )

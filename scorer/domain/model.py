@@ -412,6 +412,8 @@ class Model(_Node, frozen=True):
     """Granted and counted nowhere: awards of rules that are to come into force with their past."""
     watched: tuple[Condition, ...] = ()
     """Conditions of such rules, for the activities that they look back at."""
+    shadow: Model | None = None
+    """Rules that are tried beside these: they decide about nothing, and have no shadow themselves."""
 
 
 encode_model = msgspec.msgpack.Encoder(order="deterministic").encode

@@ -15,6 +15,7 @@ import msgspec
 from scorer.domain import clock
 from scorer.domain.account import Account
 from scorer.domain.accounting import Accounting
+from scorer.domain.conditions import Properties
 from scorer.domain.encoded import is_fact
 from scorer.domain.engine import step, step_imported
 from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat, copy_of
@@ -38,7 +39,9 @@ from scorer.domain.record import (
     decode_properties,
     ids_in,
 )
-from scorer.domain.rules import build
+from scorer.domain.rules import RuleSet, build
+from scorer.domain.shadowing import note_live
+from scorer.domain.shadowing import take_in as take_in_beside
 from scorer.domain.state import PartitionState
 from scorer.domain.timers import Timer
 
@@ -153,7 +156,7 @@ class LogPartition(Accounting):
         skip = set(state.skip)
         offset = state.position
         facts, milestone = 0, state.milestone
-        decode, types = decode_posted, self._rules.types
+        decode, types, beside = decode_posted, self._rules.types, self._rules.shadow
         accounts = self._rules.model.accounts is not None
         try:
             for message in messages:
@@ -183,7 +186,7 @@ class LogPartition(Accounting):
                         self._rebuilt(message, record)
                     else:
                         self._control(record)
-                    milestone, types = state.milestone, self._rules.types
+                    milestone, types, beside = state.milestone, self._rules.types, self._rules.shadow
                     accounts = self._rules.model.accounts is not None
                     continue
                 if not key:
@@ -217,13 +220,19 @@ class LogPartition(Accounting):
                     if self._suspects:
                         self._clear_suspects()
                     continue
-                wake, machines = lead.wake, lead.machines
+                due, machines = lead.due, lead.machines
                 if lead.milestone < milestone:
                     self._pass_milestones(lead, key)
                 if record.sealed is not None or record.account is not None:
                     take_in(lead, record)  # before what it makes true is told
                 if imports and door in imports:
                     step_imported(self._rules, lead, index, record.time, properties, record.door)
+                    if beside is not None:
+                        # fmt: off
+                        take_in_beside(
+                            beside, lead, key, record, properties, self._judged_at, record.door, counters
+                        )
+                        # fmt: on
                     facts += 1
                 else:
                     digest, seen = record.digest, lead.seen
@@ -234,6 +243,7 @@ class LogPartition(Accounting):
                         if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
                             seen = self._forgotten(seen)
                         lead.seen = seen + (digest + self._stamp)
+                        told = len(self.outcomes)
                         step(
                             self._rules,
                             lead,
@@ -244,6 +254,8 @@ class LogPartition(Accounting):
                             self._judged_at,
                             self.outcomes,
                         )
+                        if beside is not None:
+                            self._step_beside(beside, lead, key, record, properties, told)
                         facts += 1
                 if accounts:
                     self._report(self._rules, lead, key)
@@ -251,8 +263,8 @@ class LogPartition(Accounting):
                     counters.machines += lead.machines - machines
                 lead.fence = offset
                 dirty[key] = lead
-                if lead.wake != wake:
-                    self._requeue(lead, key, wake)
+                if lead.due != due:
+                    self._requeue(lead, key, due)
                 if self._suspects:
                     self._clear_suspects()
         except NewerFormat as error:
@@ -269,6 +281,14 @@ class LogPartition(Accounting):
         state.position = offset + 1 if messages else state.position
         counters.records += len(messages)
         counters.facts += facts
+
+    def _step_beside(
+        self, rules: RuleSet, lead: Lead, key: bytes, record: Posting, properties: Properties, told: int
+    ) -> None:
+        """The lead's shadow takes in what the lead has, which may have told something since ``told``."""
+        take_in_beside(rules, lead, key, record, properties, self._judged_at, 0, self.counters)
+        if lead.shadow is not None and len(self.outcomes) > told:
+            note_live(lead.shadow, self.outcomes, told, lead.clock, self.counters)
 
     def _passed_on(self, message: Message, lead: Lead, target: bytes) -> bool:
         """A fact about a lead that has become part of another; False: it is something else.
@@ -427,7 +447,7 @@ class LogPartition(Accounting):
             return  # whoever rebuilds sees that, too, and says it once more
         if lead.links is not None and lead.links.moved:
             return
-        wake = lead.wake
+        due = lead.due
         if lead.milestone < state.milestone:
             self._pass_milestones(lead, key)
         if self._slots is None:
@@ -435,7 +455,7 @@ class LogPartition(Accounting):
         take_over(self._rules, lead, past, self._slots)
         lead.fence = offset
         self.dirty[key] = lead
-        self._requeue(lead, key, wake)
+        self._requeue(lead, key, due)
         if self._suspects:
             self._clear_suspects()
 

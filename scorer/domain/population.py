@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from scorer.domain.engine import adopt, evaluate, fire
+from scorer.domain.counters import Counters
+from scorer.domain.engine import evaluate, fire
 from scorer.domain.lead import Lead, new_lead
 from scorer.domain.model import Model, encode_model
 from scorer.domain.outcomes import Outcome
 from scorer.domain.record import ACCOUNT, ANNOUNCE_ALL
 from scorer.domain.rules import RuleSet, build
+from scorer.domain.shadowing import advance, change_rules, judge, note_live, same_live
 from scorer.domain.state import Milestone, PartitionState
 from scorer.domain.timers import Timer, Timers
 
@@ -23,58 +25,6 @@ NO_RULES: Final = build(encode_model(Model(name="none", scores=())), 0)
 
 Joined = tuple[bytes, int, str]
 """(lead, the version with which it leaves its account, that account)."""
-
-
-class Counters:
-    """What has happened since the partition was assigned; plain numbers for the owner's metrics."""
-
-    __slots__ = (
-        "accounts_created",
-        "duplicates",
-        "erased",
-        "evicted_ids",
-        "facts",
-        "faults",
-        "forwarded",
-        "leads_created",
-        "machines",
-        "members_refused",
-        "merged",
-        "records",
-        "refused",
-        "shunned",
-        "skipped",
-        "timers",
-        "undecodable",
-    )
-
-    def __init__(self) -> None:
-        self.records = 0
-        self.facts = 0
-        """Applied."""
-        self.duplicates = 0
-        self.skipped = 0
-        """At or below a lead's fence: delivered again."""
-        self.timers = 0
-        self.leads_created = 0
-        self.machines = 0
-        """Opens and clicks that were a machine's."""
-        self.forwarded = 0
-        """Facts passed on to what their lead has become part of."""
-        self.merged = 0
-        """Leads that have become part of another."""
-        self.refused = 0
-        """Links that the limits of one person refuse."""
-        self.accounts_created = 0
-        self.members_refused = 0
-        """Reports of leads that an account has no room for."""
-        self.erased = 0
-        """Leads whose person was forgotten."""
-        self.shunned = 0
-        """Facts passed over because their person was forgotten."""
-        self.evicted_ids = 0
-        self.undecodable = 0
-        self.faults = 0
 
 
 class Population:
@@ -120,9 +70,9 @@ class Population:
             return False
         # A lead may be ahead: its state outlived a crash that the partition's did not.
         if lead.milestone < self.state.milestone:
-            wake = lead.wake
+            due = lead.due
             self._pass_milestones(lead, key)
-            self._requeue(lead, key, wake)
+            self._requeue(lead, key, due)
             self.dirty[key] = lead
         return True
 
@@ -169,13 +119,18 @@ class Population:
             self._fire(before, lead, key, max(milestone.clock - before.model.grace, 0))
             as_of = max(milestone.clock - rules.model.grace, 0)
             if milestone.version:
-                adopt(before, rules, lead, as_of)
+                begins = change_rules(before, rules, lead, as_of, self.counters)
                 previous = milestone.version
-                if not lead.touched and lead.since and not rules.preparing:
-                    evaluate(rules, lead, key, as_of, "rules", self.outcomes, milestone.announce)
+                if not lead.touched:
+                    if lead.since and not rules.preparing and not same_live(before, rules):
+                        self._evaluate(rules, lead, key, as_of, "rules", milestone.announce)
+                    if begins and lead.shadow is not None:
+                        judge(rules.shadow, lead.shadow, key, as_of, "rules", self.counters)
                 self._passed(lead, key, rules, as_of)
             elif lead.touched == milestone.imported:
-                evaluate(rules, lead, key, as_of, "import", self.outcomes)
+                self._evaluate(rules, lead, key, as_of, "import")
+                if lead.shadow is not None:
+                    judge(rules.shadow, lead.shadow, key, as_of, "import", self.counters)
             self._report(rules, lead, key)
         lead.milestone = self.state.milestone
         self._fire(self._rules, lead, key, self._judged_at)
@@ -191,9 +146,29 @@ class Population:
 
     def _fire(self, rules: RuleSet, lead: Lead, key: bytes, until: int) -> None:
         """``fire``, and after each instant ``_report``: nothing told may depend on when it is looked at."""
+        shadow, told = lead.shadow, len(self.outcomes)
         while 0 < lead.wake <= until and not lead.touched:
             fire(rules, lead, key, lead.wake, self.outcomes)
             self._report(rules, lead, key)
+            if shadow is not None:
+                note_live(shadow, self.outcomes, told, lead.clock, self.counters)
+                told = len(self.outcomes)
+        if shadow is not None:
+            advance(rules.shadow, shadow, key, until, self.counters)
+
+    def _evaluate(
+        self,
+        rules: RuleSet,
+        lead: Lead,
+        key: bytes,
+        as_of: int,
+        cause: str,
+        announce: int = ANNOUNCE_ALL,
+    ) -> None:
+        told = len(self.outcomes)
+        evaluate(rules, lead, key, as_of, cause, self.outcomes, announce)
+        if lead.shadow is not None:
+            note_live(lead.shadow, self.outcomes, told, lead.clock, self.counters)
 
     def _fire_account(self, due: int, key: bytes) -> None:
         """An account's timer is due."""
@@ -222,8 +197,9 @@ class Population:
     # -- timers -------------------------------------------------------------------------------
 
     def _requeue(self, lead: Lead, key: bytes, before: int) -> None:
-        if lead.wake and lead.wake != before:
-            self.timers.queue(lead.wake, key)
+        due = lead.due
+        if due and due != before:
+            self.timers.queue(due, key)
 
     def _fire_timers(self) -> None:
         timers, judged_at = self.timers, self._judged_at
@@ -236,13 +212,15 @@ class Population:
                 self._fire_account(due, key)
                 continue
             lead = self._find(key)
-            if lead is None or lead.wake != due:
+            if lead is None or lead.due != due:
                 continue  # an earlier timer has taken this one's place
             if lead.milestone < self.state.milestone:
                 self._pass_milestones(lead, key)
             self.dirty[key] = lead
             if lead.touched:
                 lead.wake = 0  # the import's end evaluates it
+                if lead.shadow is not None:
+                    lead.shadow.lead.wake = 0
                 continue
             machines = lead.machines
             self._fire(self._rules, lead, key, judged_at)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from math import log
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from scorer.domain import model
 from scorer.domain.calendar import Calendar
 from scorer.domain.conditions import LeadConditions, comparable, leaves, matchers, on_properties
@@ -36,6 +38,10 @@ class RuleSet:
         self.version = version
         self.preparing = bool(source.prepared or source.watched)
         """They are the rules before them, with what the coming ones need: nothing is to be judged anew."""
+        self.shadow: RuleSet | None = None
+        """The rules that are tried beside these."""
+        self.silent = False
+        """What they would tell is counted, and not put into words."""
         self.calendar = Calendar(source.time_zone)
         self.score_index = {score.name: index for index, score in enumerate(source.scores)}
         self.weights = tuple(score.weight for score in source.scores)
@@ -325,12 +331,26 @@ def date_edge(rules: RuleSet, lead: Lead, after: int) -> int:
 
 def build(encoded: bytes, version: int = 1) -> RuleSet:
     """The rule set of an encoded model; raises ``msgspec.MsgspecError`` on bytes that are none."""
-    return RuleSet(model.decode_model(encoded), model.fingerprint(encoded), version)
+    source = model.decode_model(encoded)
+    if source.shadow is not None:
+        return build_model(source, version)
+    return RuleSet(source, model.fingerprint(encoded), version)
 
 
 def build_model(source: model.Model, version: int = 1) -> RuleSet:
-    """The rule set of a model."""
-    return RuleSet(source, model.fingerprint(model.encode_model(source)), version)
+    """The rule set of a model; a shadow changes nothing about it, its fingerprint neither."""
+    live = source if source.shadow is None else replace(source, shadow=None)
+    rules = RuleSet(live, model.fingerprint(model.encode_model(live)), version)
+    if source.shadow is not None:
+        name = model.fingerprint(model.encode_model(source.shadow))
+        rules.shadow = RuleSet(_beside(source.shadow, live), name, version)
+        rules.shadow.silent = True
+    return rules
+
+
+def _beside(shadow: model.Model, live: model.Model) -> model.Model:
+    """What concerns the log and its leads as such is the live rules'."""
+    return replace(shadow, grace=live.grace, dedupe=live.dedupe, identity=live.identity, accounts=None)
 
 
 def _rate(decay: model.Decay | None) -> float:

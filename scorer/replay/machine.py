@@ -235,8 +235,8 @@ class Machine:
                 yield key.decode(), lead
 
     def _load_timers(self, since: int) -> tuple[list[Timer], int]:
-        wakes = [(decode_lead(encoded).wake, key) for key, encoded in self._store.items()]
-        wakes += [(decode_account(encoded).wake, key) for key, encoded in self._accounts.items()]
+        wakes = [(decode_lead(encoded).due, key) for key, encoded in self._store.items()]
+        wakes += [(decode_account(encoded).due, key) for key, encoded in self._accounts.items()]
         return [(wake, key) for wake, key in wakes if wake >= max(since, 1)], FOREVER
 
     def _load(self, key: bytes) -> Lead | None:

@@ -7,8 +7,8 @@ from contextlib import suppress
 from prometheus_client import Counter, Gauge
 
 from scorer import metrics
+from scorer.domain.counters import Counters
 from scorer.domain.partition import LogPartition
-from scorer.domain.population import Counters
 
 _COUNTERS: dict[str, Counter] = {
     "records": metrics.SCORE_RECORDS,

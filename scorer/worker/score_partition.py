@@ -239,7 +239,7 @@ class ScorePartition:
             (queued, due, key)
             for queued, due, key in changes
             # Else overtaken already.
-            if not queued or (owner := dirty.get(key) or accounts.get(key)) is None or owner.wake == due
+            if not queued or (owner := dirty.get(key) or accounts.get(key)) is None or owner.due == due
         ]
         linked, machine.linked = machine.linked, set()
         again = self.shown.due(machine.state.position)
@@ -250,7 +250,7 @@ class ScorePartition:
         milestone = state.milestone if state.version else -1
         # One walk for both: what a lead's bytes cost is bringing its state into the processor's cache.
         for key, lead in dirty.items():
-            leads[key] = stamp(lead.wake, lead.fence) + encode_lead(lead)
+            leads[key] = stamp(lead.due, lead.fence) + encode_lead(lead)
             if lead.milestone == milestone:  # else its sums are the old rules'; it will be swept
                 if lead.since:
                     views.append((key, score_view(rules, key.decode(), lead)))
@@ -263,7 +263,7 @@ class ScorePartition:
             identities.append((key, view))
         accounts_shown = gone[2]
         for key, account in accounts.items():
-            leads[key] = stamp(account.wake, account.fence) + encode_account(account)
+            leads[key] = stamp(account.due, account.fence) + encode_account(account)
             if account.milestone == milestone:
                 accounts_shown.append(account_view(rules, key, account))
         self._pending, self._pending_timers = leads, timers

@@ -149,8 +149,8 @@ class Life:
 
     def _start(self) -> LogPartition:
         def timers(since: int) -> tuple[list[tuple[int, bytes]], int]:
-            wakes = [(decode_lead(encoded).wake, key) for key, encoded in self.leads.items()]
-            wakes += [(decode_account(encoded).wake, key) for key, encoded in self.accounts.items()]
+            wakes = [(decode_lead(encoded).due, key) for key, encoded in self.leads.items()]
+            wakes += [(decode_account(encoded).due, key) for key, encoded in self.accounts.items()]
             return [(wake, key) for wake, key in wakes if wake >= max(since, 1)], 1 << 62
 
         state, rules = decode_state(self.state), dict(self.rules)
@@ -192,14 +192,15 @@ class Life:
 class Log:
     """The lead log, and who works on it."""
 
-    def __init__(self, rng: random.Random, partitions: int = PARTITIONS) -> None:
+    def __init__(self, rng: random.Random, partitions: int = PARTITIONS, rules: bytes | None = None) -> None:
         self.rng = rng
         self.count = partitions
         self.logs: list[list[Message]] = [[] for _ in range(partitions)]
         self.lives = [Life(number) for number in range(partitions)]
         for number in range(partitions):
             self.append(number, None, encode_record(Doors(1, [Door(DOOR, 1, "activity.page.v1", 0)])))
-            self.append(number, None, encode_record(Rules(1, fingerprint(ENCODED), ENCODED)))
+            encoded = rules or ENCODED
+            self.append(number, None, encode_record(Rules(1, fingerprint(encoded), encoded)))
 
     def append(self, number: int, key: bytes | None, value: bytes) -> None:
         log = self.logs[number]
@@ -278,9 +279,9 @@ class Log:
             key = lead.links.moved
 
 
-def tell(rng: random.Random, said: Sequence[Said], *, crashes: bool = True) -> Log:
-    """Everything read, and the clock at the story's end."""
-    log = Log(rng)
+def tell(rng: random.Random, said: Sequence[Said], *, crashes: bool = True, rules: bytes | None = None) -> Log:
+    """Everything read, and the clock at the story's end. ``rules``: an encoded model, if not the usual one."""
+    log = Log(rng, rules=rules)
     for offset, one in enumerate(said, 1):
         if rng.random() < 0.02:
             log.tick(one.time)
@@ -298,9 +299,9 @@ def tell(rng: random.Random, said: Sequence[Said], *, crashes: bool = True) -> L
     return log
 
 
-def truth(said: Sequence[Said]) -> Log:
+def truth(said: Sequence[Said], *, rules: bytes | None = None) -> Log:
     """By somebody who knew from the start who is who."""
-    log = Log(random.Random(0), 1)
+    log = Log(random.Random(0), 1, rules)
     for offset, one in enumerate(said, 1):
         log.take_in(one, offset, as_lead=f"person-{one.person}".encode())
     log.settle()

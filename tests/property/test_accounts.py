@@ -91,7 +91,7 @@ def test_an_account_is_what_its_people_count(seed: int, accounts: Accounts) -> N
         value = score(accounts, account, account.clock)
         assert value == pytest.approx(slowly(accounts, account, account.clock), abs=1e-9)
         if account.status == QUALIFIED:
-            assert not below(accounts, value) or account.wake == account.clock
+            assert not below(accounts, value) or account.due == account.clock
         else:
             assert not above(accounts, value)
     assert stated.keys() <= found.keys()

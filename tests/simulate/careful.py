@@ -90,12 +90,12 @@ class CarefulPass:
             self.dead[letter.offset] = letter
         for key, lead in machine.dirty.items():
             past = self.past.setdefault(key, Past())
-            past.places[stamp(lead.wake, lead.fence) + encode_lead(lead)] = len(past.positions)
+            past.places[stamp(lead.due, lead.fence) + encode_lead(lead)] = len(past.positions)
             past.positions.append(position)
             past.told.append(len(self.told.get(key, ())))
         for key, account in machine.dirty_accounts.items():
             past = self.past.setdefault(key, Past())
-            past.places[stamp(account.wake, account.fence) + encode_account(account)] = len(past.positions)
+            past.places[stamp(account.due, account.fence) + encode_account(account)] = len(past.positions)
             past.positions.append(position)
             past.told.append(len(self.told.get(key[len(ACCOUNT) :], ())))
         self.sent.update(machine.sends)

@@ -478,7 +478,7 @@ async def test_a_failing_sweep_stops_the_partition(monkeypatch: pytest.MonkeyPat
         raise ZeroDivisionError
 
     monkeypatch.setattr("scorer.domain.population.evaluate", evaluate)
-    monkeypatch.setattr("scorer.domain.population.adopt", evaluate)
+    monkeypatch.setattr("scorer.domain.shadowing.adopt", evaluate)
     process.agent.partitions[0].machine.leads = {}
     process.sweep()
     assert any("idle lead" in problem for problem in process.agent.problems())

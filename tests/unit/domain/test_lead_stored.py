@@ -5,8 +5,30 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from scorer.domain.lead import Lead, NewerFormat, decode_lead, encode_lead, new_lead, stored
+from scorer.domain.lead import (
+    Attribute,
+    Lead,
+    NewerFormat,
+    Shadow,
+    decode_lead,
+    encode_lead,
+    new_lead,
+    stored,
+)
 from scorer.domain.links import Links, stored_links
+
+ATTRIBUTES: dict[str, Attribute] = {
+    "job": (300, "CEO"),
+    "city": (301, None),
+    "tags": (302, ["a", 1, True]),
+}
+
+
+def _shadow() -> Lead:
+    lead = new_lead()
+    lead.clock, lead.masses, lead.attributes = 6, {31: 0.25}, dict(ATTRIBUTES)
+    return lead
+
 
 FULL = Lead(
     1,
@@ -30,7 +52,7 @@ FULL = Lead(
     {23: 50},
     {24: b"limit"},
     (25, 26),
-    {"job": (300, "CEO"), "city": (301, None), "tags": (302, ["a", 1, True])},
+    ATTRIBUTES,
     b"\0" * 12,
     3,
     2,
@@ -55,14 +77,20 @@ FULL = Lead(
     {"email": (700, b"sealed")},
     (800, "acme", 801, "example.com"),
     (9, "acme", 12.5, 900),
+    Shadow("5ad0", _shadow(), True, 1, 2, 1_000, 3, 4, 1_001),
 )
 
 
 def test_every_field_of_a_lead_is_stored_and_loaded() -> None:
     loaded = decode_lead(encode_lead(FULL))
     assert stored_links(loaded.links) == stored_links(FULL.links)
-    for name in set(Lead.__slots__) - {"links"}:
+    for name in set(Lead.__slots__) - {"links", "shadow"}:
         assert getattr(loaded, name) == getattr(FULL, name), name
+    assert loaded.shadow is not None
+    assert FULL.shadow is not None
+    assert stored(loaded.shadow.lead) == stored(FULL.shadow.lead)
+    for name in set(Shadow.__slots__) - {"lead"}:
+        assert getattr(loaded.shadow, name) == getattr(FULL.shadow, name), name
     assert len(stored(FULL)) == 1 + len(Lead.__slots__)
 
 
