@@ -107,6 +107,17 @@ SCORE_MERGED = Counter(
     "Leads that have become part of another.",
     ["partition"],
 )
+SCORE_TRIAL_OUTCOMES = Counter(
+    "scorer_score_trial_outcomes",
+    "Outcomes of leads while rules are tried: told by the rules in force (live), and what those that are"
+    " tried would have told (shadow).",
+    ["partition", "rules", "outcome"],
+)
+SCORE_TRIAL_FAILED = Counter(
+    "scorer_score_trial_failed",
+    "Leads for which our own code failed under the rules that are tried.",
+    ["partition"],
+)
 SCORE_ACCOUNTS_CREATED = Counter(
     "scorer_score_accounts_created",
     "Accounts that a lead has been the first to belong to.",

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from scorer.domain.model import fingerprint
+from scorer.domain.model import decode_model, encode_model, fingerprint
 from scorer.domain.record import ANNOUNCE_ALL, Rules, decode_record, encode_record
 from scorer.errors import UserError
 from scorer.wire.registry import LOG, RULES, Registry
@@ -79,18 +80,28 @@ def read(broker: Broker) -> Stored:
     return Stored(versions, _complete(complete), wanted.end)
 
 
-def apply(broker: Broker, model: bytes, announce: int = ANNOUNCE_ALL, expected: int | None = None) -> Applied:
+def apply(
+    broker: Broker,
+    model: bytes,
+    announce: int = ANNOUNCE_ALL,
+    expected: int | None = None,
+    *,
+    keep_shadow: bool = True,
+) -> Applied:
     """Put an encoded model in force. It has been checked: this looks at nothing inside it.
 
     ``announce``: what is told of that which the change alone brings about; see ``record.Rules``.
 
-    ``expected``: the version that is in force, as far as we know. Raises ``UserError`` where Kafka refuses,
-    another version is in force, or somebody else applies at the same time.
+    ``expected``: the version that is in force, as far as we know. ``keep_shadow``: rules that are tried
+    beside those in force are tried beside these, too. Raises ``UserError`` where Kafka refuses, another
+    version is in force, or somebody else applies at the same time.
     """
     partitions = broker.partitions(LOG)
     stored = read(broker)
     newest = stored.newest
     completed = 0
+    if keep_shadow and newest is not None:
+        model = beside(newest.model, model)
     name = fingerprint(model)
     with broker.writer() as writer:
         if newest is not None and stored.half_written:
@@ -110,6 +121,14 @@ def apply(broker: Broker, model: bytes, announce: int = ANNOUNCE_ALL, expected: 
         _append(broker, writer, rules, stored.end)
         _complete_everywhere(writer, rules, partitions)
     return Applied(rules, newest, already=False, completed=completed, partitions=partitions)
+
+
+def beside(live: bytes, coming: bytes) -> bytes:
+    """A coming model with the shadow of the live one; without it where that itself comes into force."""
+    shadow = decode_model(live).shadow
+    if shadow is None or encode_model(shadow) == coming:
+        return coming
+    return encode_model(replace(decode_model(coming), shadow=shadow))
 
 
 def _append(broker: Broker, writer: Writer, rules: Rules, end: int) -> None:

@@ -1,39 +1,29 @@
 """How many leads a rule file would announce, if it were put in force now: tried on a copy of their states.
 
-The copy is made as a worker makes it that takes partitions over, from the changelog, in a temporary folder;
-then each lead passes the rules record that ``rules_apply`` would write. Nothing is written to Kafka.
+Each lead passes the rules record that ``rules_apply`` would write. Nothing is written to Kafka.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from scorer.domain.record import Rules, encode_record
 from scorer.log_lines import Recorded
-from scorer.wire.registry import CHANGELOG, LOG
-from scorer.worker.cut import CUT, decode_cut
-from scorer.worker.rocks import RocksFolder
-from scorer.worker.score_partition import ScorePartition
-from scorer.worker.store import Store
+from scorer.state_copy import copies
+from scorer.wire.registry import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable
 
     from scorer.broker import Broker
     from scorer.domain.outcomes import Outcome
+    from scorer.state_copy import Copy
+    from scorer.worker.score_partition import ScorePartition
 
-T = TypeVar("T")
-
-STEP: Final = 1_000
-"""Leads, or records of the changelog, between two looks around."""
-CACHE_LEADS: Final = 2 * STEP
 MANY: Final = 100_000
 """Records of the log that are counted as they are, without looking at them."""
 
@@ -63,46 +53,19 @@ class Preview:
     """Leads that an open import has changed: they are judged, and told, at its end."""
 
 
-class Changed(NamedTuple):
-    """A changelog record as a store absorbs it."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-    timestamp: int
-
-
 def preview(broker: Broker, coming: Rules, moved: Callable[[int], None]) -> Preview:
     """Try a rules record on all leads; ``moved`` gets how many records and leads were read.
 
     Raises ``UserError`` where Kafka does not answer or a topic is missing.
     """
     found = Preview()
-    for number in broker.ranges(CHANGELOG):
-        with tempfile.TemporaryDirectory(prefix="scorer-preview-") as folder:
-            store = Store(RocksFolder(Path(folder)).open(str(number)))
-            try:
-                _restore(store, broker, number, moved)
-                position = _try(store, number, coming, found, moved)
-                found.unscored += _left(broker, number, position)
-            finally:
-                store.close()
+    for copy in copies(broker, moved):
+        position = 0
+        if copy.partition is not None:
+            position = copy.partition.machine.state.position
+            _try(copy, copy.partition, coming, found, moved)
+        found.unscored += _left(broker, copy.number, position)
     return found
-
-
-def _restore(store: Store, broker: Broker, number: int, moved: Callable[[int], None]) -> None:
-    wanted = broker.range(CHANGELOG, number)
-    store.begin(b"", wanted.start)
-    store.expect(wanted.end - wanted.start)
-    for messages in _steps(broker.messages(CHANGELOG, number, wanted)):
-        records = [
-            Changed(one.offset(), one.key(), one.value(), one.headers() or (), one.timestamp()[1])
-            for one in messages
-        ]
-        store.absorb(records, records[-1].offset + 1)
-        moved(len(records))
-    store.finish()
 
 
 def _left(broker: Broker, number: int, position: int) -> int:
@@ -113,40 +76,29 @@ def _left(broker: Broker, number: int, position: int) -> int:
     return sum(record.key is not None for record in broker.read(LOG, number, wanted))
 
 
-def _try(store: Store, number: int, rules: Rules, found: Preview, moved: Callable[[int], None]) -> int:
-    """Returns how far the log was scored."""
-    stored = store.get(CUT)
-    if stored is None:
-        return 0  # no worker has ever scored it
-    partition = ScorePartition(number, store, CACHE_LEADS, near_timers=0)
-    cut = decode_cut(stored)
-    partition.begin(cut)
+def _try(
+    copy: Copy, partition: ScorePartition, rules: Rules, found: Preview, moved: Callable[[int], None]
+) -> None:
     machine = partition.machine
-    machine.apply([Recorded(cut.position, None, encode_record(rules))])
-    for keys in _steps(key for key, _ in store.leads()):
+    machine.apply([Recorded(machine.state.position, None, encode_record(rules))])
+    name = machine.rules.fingerprint
+    for keys in copy.leads():
         for key in keys:
             machine.touch(key)
             lead = machine.get(key)
             if lead is not None and lead.since:
                 found.leads += 1
                 found.importing += bool(lead.touched)
-        found.announced.update(_told_by(machine.outcomes, rules))
-        machine.outcomes, machine.dirty, machine.timers.changes, machine.sends = [], {}, [], []
-        partition.trim()
+        found.announced.update(_told_by(machine.outcomes, name))
+        copy.forget()
         moved(len(keys))
-    return cut.position
 
 
-def _steps(items: Iterable[T]) -> Iterator[list[T]]:
-    left = iter(items)
-    while step := list(islice(left, STEP)):
-        yield step
-
-
-def _told_by(outcomes: list[Outcome], rules: Rules) -> list[str]:
+def _told_by(outcomes: list[Outcome], rules: str) -> list[str]:
+    """Their types; ``rules``: a fingerprint."""
     said = [_decode(outcome.value) for outcome in outcomes]
     # What was due anyhow, and what earlier rules have still to tell, is not of these rules' making.
-    return [one.type for one in said if one.data.cause == "rules" and one.data.rules == rules.fingerprint]
+    return [one.type for one in said if one.data.cause == "rules" and one.data.rules == rules]
 
 
 _decode = msgspec.json.Decoder(_Said).decode

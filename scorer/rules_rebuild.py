@@ -92,6 +92,11 @@ def rebuild(
             "no rules are in force yet, so there is nothing to rebuild", hint="scorer rules apply FILE"
         )
     live = decode_model(newest.model)
+    if live.shadow is not None:
+        raise UserError(
+            f"the rules {live.shadow.name!r} are tried beside those in force",
+            hint="a shadow begins again after a rebuild: `scorer shadow stop` first",
+        )
     union = prepare(live, decode_model(coming))
     if not union.prepared and not union.watched:
         return Came(apply(broker, coming, announce), 0, 0, 0)

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("scorer.cli.check", "Show every mistake of rule files."),
     "test": ("scorer.cli.test", "Run the tests of rule files."),
     "rules": ("scorer.cli.rules", "Show a rule file and put it in force."),
+    "shadow": ("scorer.cli.shadow", "Try a rule file beside the one in force."),
     "worker": ("scorer.cli.worker", "Score: read the doors, keep the scores, emit outcomes."),
     "import": ("scorer.cli.import_", "Bring in history."),
     "log": ("scorer.cli.log", "Export the lead log."),

@@ -39,6 +39,8 @@ def show(one: Explanation, *, as_json: bool) -> None:
     console.print(_table(one))
     for line in _foot(one):
         console.print(line, soft_wrap=True)
+    if one.shadow is not None:
+        console.print(_beside(one.shadow), soft_wrap=True)
 
 
 def _head(one: Explanation) -> list[str]:
@@ -61,6 +63,12 @@ def _head(one: Explanation) -> list[str]:
     if one.exact_since:
         lines.append(f"exact since {readable(one.exact_since)} only: the log no longer has what came before")
     return lines
+
+
+def _beside(shadow: Explanation) -> str:
+    rules = f"{shadow.rules.name} ({shadow.rules.fingerprint})"
+    words = f"{_points(shadow.total)} points: {shadow.status}, {shadow.band}, stage {shadow.stage}"
+    return f"By the rules that are tried, {rules}: {words}"
 
 
 def _table(one: Explanation) -> Table:

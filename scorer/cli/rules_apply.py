@@ -64,7 +64,7 @@ def apply(
     if rebuild:
         _rebuild(broker, model, announce, accept_truncated=accept_truncated)
         return
-    _report(put_in_force(broker, model, POLICIES.index(announce)))
+    report(put_in_force(broker, model, POLICIES.index(announce)))
 
 
 def _rebuild(broker: Broker, model: bytes, announce: str, *, accept_truncated: bool) -> None:
@@ -83,14 +83,14 @@ def _rebuild(broker: Broker, model: bytes, announce: str, *, accept_truncated: b
         )
     elif came.applied.already:
         click.echo("there is nothing to rebuild: only what a change brings can be given its past")
-    _report(came.applied, rebuilt=bool(came.leads))
+    report(came.applied, rebuilt=bool(came.leads))
 
 
 def _preview(broker: Broker, model: bytes, announce: str) -> None:
     from scorer.cli.progress import progress
     from scorer.domain.model import fingerprint
     from scorer.domain.record import Rules
-    from scorer.rules_apply import read
+    from scorer.rules_apply import beside, read
     from scorer.rules_preview import preview
 
     stored = read(broker)
@@ -98,13 +98,14 @@ def _preview(broker: Broker, model: bytes, announce: str) -> None:
     if newest is None:
         click.echo("no rules are in force yet: these would be the first, version 1")
         return
+    model = beside(newest.model, model)
     if stored.half_written:
         click.echo(f"version {newest.version} has not reached all partitions: apply completes it first")
     if newest.fingerprint == fingerprint(model) and not stored.displaced:
-        click.echo(f"already in force: version {newest.version} ({newest.fingerprint})")
+        click.echo(f"already in force: version {newest.version} ({name_of(newest.model)})")
         return
     version = newest.version + 1
-    click.echo(f"would be version {version} ({fingerprint(model)}); nothing has been written")
+    click.echo(f"would be version {version} ({name_of(model)}); nothing has been written")
     _changes(newest, model)
     with progress("trying it on every lead", None) as moved:
         coming = Rules(version, fingerprint(model), model, POLICIES.index(announce))
@@ -117,19 +118,29 @@ def _preview(broker: Broker, model: bytes, announce: str) -> None:
         click.echo(f"{found.importing:,} leads of an open import are judged, and told, when it ends")
 
 
-def _report(applied: Applied, *, rebuilt: bool = False) -> None:
-    version = applied.rules.version
+def report(applied: Applied, *, rebuilt: bool = False, promoted: bool = False) -> None:
+    """What ``apply`` has done, to standard output. ``promoted``: the rules were tried before."""
+    version, name = applied.rules.version, name_of(applied.rules.model)
     if applied.completed:
         click.echo(
             f"version {applied.completed} had not reached all {applied.partitions} partitions: completed"
         )
     policy = f"announcing {POLICIES[applied.rules.announce]}"
     if applied.already:
-        click.echo(f"already in force: version {version} ({applied.rules.fingerprint}), {policy}")
+        click.echo(f"already in force: version {version} ({name}), {policy}")
         return
-    click.echo(f"in force: version {version} ({applied.rules.fingerprint}), {policy}")
-    if applied.previous is not None:
+    click.echo(f"in force: version {version} ({name}), {policy}")
+    if promoted:
+        click.echo("leads keep what they have been granted since the trial began")
+    elif applied.previous is not None:
         _changes(applied.previous, applied.rules.model, rebuilt=rebuilt)
+
+
+def name_of(model: bytes) -> str:
+    """The fingerprint by which outcomes name rules; what is tried beside them is not in it."""
+    from scorer.domain.rules import build
+
+    return build(model).fingerprint
 
 
 def _changes(before: Rules, model: bytes, *, rebuilt: bool = False) -> None:

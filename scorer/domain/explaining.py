@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scorer.domain.engine import fire
 from scorer.domain.lead import (
@@ -20,7 +21,7 @@ from scorer.domain.ledger import ledger
 from scorer.domain.lifecycle import LIFECYCLE
 from scorer.domain.outcomes import Outcome, band, grades, instant, stage
 from scorer.domain.reading import parts, total
-from scorer.domain.rules import RuleSet
+from scorer.domain.rules import RuleSet, build_model
 
 STATUS: Final = {
     OPEN: "open",
@@ -112,6 +113,8 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
     """Leads that have become part of this one."""
     asked: str | None = None
     """The id that was asked for, where it has become part of this lead."""
+    shadow: Explanation | None = None
+    """The same under the rules that are tried beside those in force."""
     exact_since: str | None = None
     """Set where the log no longer has the lead's beginning: what came before this instant is missing."""
 
@@ -157,7 +160,21 @@ def explain(
         bool(lead.touched),
         [] if links is None else [member.decode() for member in links.members],
         asked.decode() if asked and asked != key else None,
+        _of_shadow(rules, lead, key, at, partition, clock),
     )
+
+
+def _of_shadow(
+    rules: RuleSet, lead: Lead, key: bytes, at: int, partition: int, clock: int
+) -> Explanation | None:
+    if rules.shadow is None or lead.shadow is None or lead.shadow.failed:
+        return None
+    # Not silent: what comes next is read from what would be told.
+    beside = build_model(rules.shadow.model, rules.version)
+    shadow = lead.shadow.lead
+    told = explain(beside, shadow, key, max(at, shadow.clock), partition=partition, clock=clock)
+    name = InForce(beside.model.name, beside.version, rules.shadow.fingerprint)
+    return replace(told, rules=name, log=Read(partition, lead.fence, instant(clock)))
 
 
 def coming(rules: RuleSet, lead: Lead, key: bytes, at: int) -> tuple[list[Coming], int]:

@@ -27,13 +27,24 @@ _COUNTERS: dict[str, Counter] = {
     "members_refused": metrics.SCORE_MEMBERS_REFUSED,
     "erased": metrics.SCORE_ERASED,
     "shunned": metrics.SCORE_SHUNNED,
+    "shadow_failed": metrics.SCORE_TRIAL_FAILED,
 }
+_TRIAL: tuple[tuple[str, str], ...] = (
+    ("live", "qualified"),
+    ("live", "disqualified"),
+    ("shadow", "qualified"),
+    ("shadow", "disqualified"),
+)
+"""(rules, outcome): counted as ``rules_outcome``."""
 
 
 class PartitionMetrics:
     def __init__(self, number: int) -> None:
         self._label = label = str(number)
         self._children = [(name, counter.labels(label)) for name, counter in _COUNTERS.items()]
+        for rules, outcome in _TRIAL:
+            child = metrics.SCORE_TRIAL_OUTCOMES.labels(label, rules, outcome)
+            self._children.append((f"{rules}_{outcome}", child))
         self._of: Counters | None = None
         self._last: dict[str, int] = {}
         self._gauges: list[Gauge] = []

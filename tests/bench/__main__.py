@@ -31,6 +31,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "worker_events_per_s_6_rules": worker.small,
     "intake_events_per_s": worker.intake,
     "forwarded_cost_ratio": worker.forwarded,
+    "shadow_cost_ratio": worker.shadow,
     "poison_cost_intake": poison.intake,
     "poison_cost_worker": poison.worker,
     "poison_door_per_s": poison.door,

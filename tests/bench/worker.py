@@ -6,12 +6,14 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from scorer.broker import Broker
 from scorer.domain.record import NO_DOOR, Bind, encode_record
 from scorer.wire.partitioner import partition_of
-from scorer.wire.registry import LOG, QUALIFIED, SCORE
+from scorer.wire.registry import LOG, OUTCOMES, QUALIFIED, SCORE
 from tests.bench import workload
 from tests.bench.engine import full_rules, small_rules
 from tests.bench.figures import median_rate, report, tell
@@ -46,12 +48,48 @@ def small() -> None:
     _score_runs("worker_events_per_s_6_rules", small_rules())
 
 
+def shadow() -> None:
+    """``shadow_cost_ratio``: the part of the rate that rules tried beside the full ones take; in turns.
+
+    ``shadow_cpu_ratio``: the processor seconds that they add, to those without. They send nothing: what is
+    told is the same in both.
+    """
+    live = full_rules()
+    tried = replace(live, name="tried", threshold=replace(live.threshold, enter=live.threshold.enter + 5))
+    rates, processor = [], []
+    with benchmark_kafka() as bootstrap:
+        for run in range(RUNS):
+            name = f"shadow_cost_ratio, run {run + 1}"
+            alone = _run(bootstrap, live, f"{name}, alone")
+            beside = _run(bootstrap, replace(live, shadow=tried), f"{name}, beside")
+            if alone.told != beside.told:
+                raise RuntimeError(f"told {alone.told} alone, and {beside.told} with a shadow")
+            rates.append(1 - beside.rate.per_second / alone.rate.per_second)
+            processor.append(beside.rate.processor_seconds / alone.rate.processor_seconds - 1)
+            tell(f"{name}: {rates[-1]:.2f} of the rate, {processor[-1]:.2f} of the processor seconds")
+    report("shadow_cost_ratio", round(statistics.median(rates), 2), "of the rate alone")
+    report("shadow_cpu_ratio", round(statistics.median(processor), 2), "of the processor seconds alone")
+
+
 def _score_runs(figure: str, model: Model) -> None:
     with benchmark_kafka() as bootstrap:
         median_rate(figure, [_score(bootstrap, model, f"{figure}, run {run + 1}") for run in range(RUNS)])
 
 
+class Scored(NamedTuple):
+    """One run of a score worker over a filled log."""
+
+    rate: Rate
+    """Of facts."""
+    told: dict[str, int]
+    """Topic of outcomes -> records."""
+
+
 def _score(bootstrap: str, model: Model, run: str) -> float:
+    return _run(bootstrap, model, run).rate.per_second
+
+
+def _run(bootstrap: str, model: Model, run: str) -> Scored:
     settings, doors = prepare(bootstrap, model)
     broker = Broker(settings)
     tell(f"{run}: filling a lead log with {EVENTS:,} facts")
@@ -70,9 +108,10 @@ def _score(bootstrap: str, model: Model, run: str) -> float:
         worker.stop()
     if not any(wanted.end for wanted in broker.ranges(SCORE).values()):
         raise RuntimeError("the worker told no score")
-    if not any(wanted.end for wanted in broker.ranges(QUALIFIED).values()):
+    told = {topic: sum(one.end for one in broker.ranges(topic).values()) for topic in OUTCOMES}
+    if not told[QUALIFIED]:
         raise RuntimeError("the worker found nobody qualified")
-    return facts.per_second
+    return Scored(facts, told)
 
 
 def forwarded() -> None:

@@ -279,8 +279,10 @@ class Log:
             key = lead.links.moved
 
 
-def tell(rng: random.Random, said: Sequence[Said], *, crashes: bool = True, rules: bytes | None = None) -> Log:
-    """Everything read, and the clock at the story's end. ``rules``: an encoded model, if not the usual one."""
+def tell(
+    rng: random.Random, said: Sequence[Said], *, crashes: bool = True, rules: bytes | None = None
+) -> Log:
+    """Everything read, and the clock at the story's end. ``rules``: an encoded model."""
     log = Log(rng, rules=rules)
     for offset, one in enumerate(said, 1):
         if rng.random() < 0.02:
