@@ -416,8 +416,13 @@ class Model(_Node, frozen=True):
     """Rules that are tried beside these: they decide about nothing, and have no shadow themselves."""
 
 
-encode_model = msgspec.msgpack.Encoder(order="deterministic").encode
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
 decode_model = msgspec.msgpack.Decoder(Model).decode
+
+
+def encode_model(model: Model) -> bytes:
+    """Equal models give equal bytes, whether a number of points has been written as 5 or as 5.0."""
+    return _encode(decode_model(_encode(model)))
 
 
 def fingerprint(model: bytes) -> str:

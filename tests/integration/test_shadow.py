@@ -89,7 +89,7 @@ def wait_until_scored(broker: Broker, worker: WorkerProcess) -> None:
 def without_shadows(value: bytes | None) -> bytes:
     """A log record; nothing is tried beside rules that it puts in force."""
     record = decode_record(value or b"")
-    if not isinstance(record, Rules):
+    if not isinstance(record, Rules) or decode_model(record.model).shadow is None:
         return value or b""
     model = encode_model(msgspec.structs.replace(decode_model(record.model), shadow=None))
     return encode_record(msgspec.structs.replace(record, model=model, fingerprint=fingerprint(model)))
