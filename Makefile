@@ -64,12 +64,12 @@ demo: $(VENV)/.runtime ## the whole road, live in the terminal (ARGS='--for 60')
 	@$(BIN)/scorer demo $(ARGS)
 
 .PHONY: test
-test: lint kafka ## lint, types, contracts, then every test, on a real Kafka
+test: lint kafka chromium ## lint, types, contracts, then every test, on a real Kafka
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: unit
-unit: $(VENV)/.dev ## the tests that need no Kafka
-	$(BIN)/python -m pytest -m "not kafka" $(ARGS)
+unit: $(VENV)/.dev ## the tests that need no Kafka and no browser
+	$(BIN)/python -m pytest -m "not kafka and not chromium" $(ARGS)
 
 # Planted bugs are planted in the sources. `tools/compile` exits with 3 where there is no compiler.
 .PHONY: test-compiled
@@ -103,6 +103,19 @@ format: $(VENV)/.dev ## let ruff rewrite what it can
 .PHONY: kafka
 kafka: $(VENV)/.runtime $(VENV)/.java ## fetch the development Kafka into .cache (once)
 	@$(BIN)/scorer dev kafka --fetch
+
+# The tests of the web snippet drive it. CHROMIUM=/path/to/it names another one.
+.PHONY: chromium
+chromium: ## a Chromium for the tests: the system's, or Debian's if we are root
+	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome google-chrome-stable; do \
+		[ -n "$$name" ] && command -v "$$name" >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing Chromium (130 MB, once)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "no Chromium here: install it (on Debian, apt-get install chromium), or set CHROMIUM" >&2; exit 2; \
+	fi
 
 .PHONY: bench
 bench: $(VENV)/.dev kafka ## figures as JSON lines, also in build/figures.jsonl

@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rules": ("scorer.cli.rules", "Show a rule file and put it in force."),
     "shadow": ("scorer.cli.shadow", "Try a rule file beside the one in force."),
     "worker": ("scorer.cli.worker", "Score: read the doors, keep the scores, emit outcomes."),
+    "pixel": ("scorer.cli.pixel", "Make addresses of pixels for mails."),
+    "link": ("scorer.cli.link", "Make tracked links for mails."),
     "import": ("scorer.cli.import_", "Bring in history."),
     "log": ("scorer.cli.log", "Export the lead log."),
     "dead-letters": ("scorer.cli.dead_letters", "List, inspect and re-drive what could not be used."),

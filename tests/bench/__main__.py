@@ -15,6 +15,7 @@ from tests.bench import (
     restore,
     rule_file,
     rule_tests,
+    snippet,
     trust,
     worker,
 )
@@ -46,6 +47,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "check_2000_rules_s": rule_file.check,
     "diagnostics_gallery": rule_file.broken,
     "backtest_events_per_s": backtest.figures,
+    "snippet_gzip_bytes": snippet.size,
     "demo_first_qualified_s": demo.first_qualified,
 }
 

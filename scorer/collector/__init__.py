@@ -1,0 +1,1 @@
+"""HTTP in: what publishers send becomes activities in the lead log."""

@@ -1,0 +1,1 @@
+"""What sources of vendors' webhooks have in common: signatures, decoding, events, options."""
