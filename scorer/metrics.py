@@ -218,3 +218,36 @@ RESTORE_LEFT = Gauge(
     "scorer_restore_left_records",
     "Changelog offsets still to be read before scoring goes on; 0: none.",
 )
+
+# -- collector: from HTTP to the lead log. Summed over its processes. -------------------------------
+
+COLLECTOR_REQUESTS = Counter(
+    "scorer_collector_requests",
+    "Requests answered, by the publisher's key (- for none of ours) and status.",
+    ["key", "status"],
+)
+COLLECTOR_EVENTS = Counter(
+    "scorer_collector_events",
+    "Events of requests: accepted (acknowledged by Kafka), unknown (answered with 503) or why not.",
+    ["key", "outcome"],
+)
+COLLECTOR_ACKNOWLEDGED_SECONDS = Histogram(
+    "scorer_collector_acknowledged_seconds",
+    "From taking an event until Kafka has acknowledged it, of a sample of requests.",
+    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+COLLECTOR_PENDING_BYTES = Gauge(
+    "scorer_collector_pending_bytes",
+    "Taken and not yet acknowledged by Kafka.",
+    multiprocess_mode="livesum",
+)
+COLLECTOR_CONNECTIONS = Gauge(
+    "scorer_collector_connections",
+    "Open connections of clients.",
+    multiprocess_mode="livesum",
+)
+COLLECTOR_READY = Gauge(
+    "scorer_collector_ready_processes",
+    "Processes that take events.",
+    multiprocess_mode="livesum",
+)

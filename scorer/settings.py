@@ -52,6 +52,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     advertised_url: str = ""
     """Where other workers reach what this one serves on its metrics port, such as http://worker-2:9464.
     Default: ``metrics_host`` and its port, or this machine's name where that is all addresses."""
+    collector_keys: Path | None = None
+    """The keys file: who may send to the collector (docs/collector.md)."""
+    collector_host: str = "127.0.0.1"
+    """Where the collector listens."""
+    collector_port: int = 8080
+    """0 takes a free port."""
+    collector_processes: int = 1
+    """One per core that the collector may have."""
+    collector_metrics_port: int = 9465
+    """Where the collector's /metrics is served, on ``metrics_host``; 0 takes a free port."""
+    collector_public_url: str = ""
+    """Scheme and host as senders see them, such as https://in.example.com: some vendors sign the address."""
+    collector_proxies: int = 0
+    """How many proxies stand in front, each adding to X-Forwarded-For; 0: the header is not believed."""
+    collector_whole_addresses: bool = False
+    """Sources see senders' IP addresses whole, not truncated to 24 (IPv4) or 48 bits (IPv6)."""
+    collector_buffer_mb: int = 64
+    """What a process may have taken and not yet got acknowledged; beyond it senders are told to come back."""
+    collector_connections: int = 4_096
+    """Open at once in a process; beyond it senders are told to come back."""
     broker_profile: str = "kafka"
     """``kafka``, or ``embedded`` for the demo's broker: no topic creation, no configuration checks."""
 

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rules": ("scorer.cli.rules", "Show a rule file and put it in force."),
     "shadow": ("scorer.cli.shadow", "Try a rule file beside the one in force."),
     "worker": ("scorer.cli.worker", "Score: read the doors, keep the scores, emit outcomes."),
+    "collector": ("scorer.cli.collector", "Take events over HTTP: SDKs, webhooks, pixels."),
     "pixel": ("scorer.cli.pixel", "Make addresses of pixels for mails."),
     "link": ("scorer.cli.link", "Make tracked links for mails."),
     "import": ("scorer.cli.import_", "Bring in history."),

@@ -21,16 +21,32 @@ _SHOWN = 60
 """Characters of a name that a detail repeats."""
 
 
+MAX_ID: Final = 256
+MAX_SOURCE: Final = 512
+MAX_SUBJECT: Final = 256
+"""Characters."""
+
+
 class Event(msgspec.Struct, gc=False):
     """The attributes that intake reads; all others are allowed and ignored. null stands for absent."""
 
     specversion: Literal["1.0"]
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    source: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SOURCE)]
     type: str
     data: dict[str, Any]
-    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SUBJECT)] | None = None
     time: str | None = None
+
+
+def check(event: Event) -> None:
+    """What ``decode`` would have refused of an event that was made and not decoded; raises ``Rejected``."""
+    if not 0 < len(event.id) <= MAX_ID:
+        raise Rejected(Reason.NOT_CLOUDEVENT, f"id: has 1 to {MAX_ID} characters")
+    if not 0 < len(event.source) <= MAX_SOURCE:
+        raise Rejected(Reason.NOT_CLOUDEVENT, f"source: has 1 to {MAX_SOURCE} characters")
+    if event.subject is not None and not 0 < len(event.subject) <= MAX_SUBJECT:
+        raise Rejected(Reason.NO_LEAD, f"subject: has 1 to {MAX_SUBJECT} characters")
 
 
 class Head(msgspec.Struct, gc=False):

@@ -20,7 +20,7 @@ from scorer.domain.record import (
     Fact,
     encode_record,
 )
-from scorer.wire.cloudevents import decode, shown
+from scorer.wire.cloudevents import check, decode, shown
 from scorer.wire.dead_letters import Reason, Rejected
 from scorer.wire.identity import Identity
 from scorer.wire.properties import Flattener
@@ -30,6 +30,7 @@ from scorer.wire.times import milliseconds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from scorer.wire.cloudevents import Event
     from scorer.wire.registry import Topic
     from scorer.wire.sealing import Sealer
 
@@ -79,7 +80,19 @@ class Intake:
         types = self._types[topic]
         if value is None:
             raise Rejected(Reason.NULL_VALUE, "a door record needs a value")
-        event = decode(value)
+        return self._records(types, decode(value), received, door, offset)
+
+    def take(self, topic: str, event: Event, received: int) -> tuple[Accepted, ...]:
+        """The log records of an event that came through no door: those of its message in ``topic``.
+
+        ``received``: by the clock of whoever received it, ms. The event's data is used up.
+        """
+        check(event)
+        return self._records(self._types[topic], event, received, NO_DOOR, -1)
+
+    def _records(
+        self, types: TypesOfDoor, event: Event, received: int, door: int, offset: int
+    ) -> tuple[Accepted, ...]:
         kind = event.type
         if kind not in types.known:
             types.learn(kind)

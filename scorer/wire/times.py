@@ -28,6 +28,13 @@ _rests: Final[dict[str, int]] = {"Z": 0} | {f".{ms:03}Z": ms for ms in range(1_0
 """What comes after the seconds, as most publishers write it -> ms."""
 
 
+_texts: Final[dict[int, str]] = {}
+"""s -> date-time up to its seconds: the other way round."""
+_decimals: Final = [f".{ms:03}Z" for ms in range(1_000)]
+_END: Final = 253_402_300_800
+"""s at which the year 10000 begins."""
+
+
 def milliseconds(time: str) -> int:
     """An RFC 3339 date-time as ms since 1970-01-01 UTC, rounded down; raises ``Rejected``."""
     rest = _rests.get(time[_SECOND:])
@@ -40,6 +47,20 @@ def milliseconds(time: str) -> int:
             _seconds.clear()
         _seconds[time[:_SECOND]] = second
     return second + rest
+
+
+def date_time(ms: int) -> str:
+    """Those ms as ``milliseconds`` reads them; raises ``Rejected`` outside of the years 1970 to 9999."""
+    second, rest = divmod(ms, 1_000)
+    text = _texts.get(second)
+    if text is None:
+        if not 0 <= second < _END:
+            raise Rejected(Reason.BAD_TIME, "time: not between 1970 and 9999")
+        text = (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+        if len(_texts) >= _REMEMBERED:
+            _texts.clear()
+        _texts[second] = text
+    return text + _decimals[rest]
 
 
 def _parsed(time: str) -> int:

@@ -41,7 +41,7 @@ from faust.types import TP
 from scorer import metrics
 from scorer.domain import clock
 from scorer.domain.record import Clock, encode_record
-from scorer.worker.door_book import new_life
+from scorer.wire.door_book import new_life
 from scorer.worker.supervise import CannotContinue
 
 if TYPE_CHECKING:

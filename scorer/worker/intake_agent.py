@@ -22,10 +22,10 @@ from scorer import metrics
 from scorer.errors import UserError
 from scorer.wire.dead_letters import TOPIC as DEAD_LETTERS
 from scorer.wire.dead_letters import Rejected
+from scorer.wire.door_book import complete_book, new_life
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LEAD_KEYS, LOG
 from scorer.worker.batches import BatchWriter, Lane
-from scorer.worker.door_book import complete_book, new_life
 from scorer.worker.door_clock import INTERVAL, DoorClock, DoorEnds, broker_time, our_time
 from scorer.worker.door_position import DoorPosition, starting_offsets
 from scorer.worker.intake_dead import IntakeDeadLetters
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from faust.types import TP
 
+    from scorer.wire.door_book import BookReader, DoorBook
     from scorer.wire.intake import Accepted, Intake
-    from scorer.worker.door_book import BookReader, DoorBook
     from scorer.worker.intake_dead import Refused
     from scorer.worker.lead_keys import LeadKeys
     from scorer.worker.transport import Chunk, ChunkedApp

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scorer.wire.door_book import KafkaBookReader
 from scorer.wire.identity import identity_of
 from scorer.wire.intake import Intake
 from scorer.wire.registry import DEAD_LETTERS, Registry
 from scorer.wire.sealing import Sealer, field_names
-from scorer.worker.door_book import KafkaBookReader
 from scorer.worker.door_clock import INTERVAL
 from scorer.worker.intake_agent import IntakeOwner
 from scorer.worker.key_table import key_table
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from scorer.settings import Settings
-    from scorer.worker.door_book import BookReader
+    from scorer.wire.door_book import BookReader
     from scorer.worker.key_table import KeyTable
 
 

@@ -7,8 +7,8 @@ import gc
 import logging
 from typing import TYPE_CHECKING
 
+from scorer.wire.door_book import KafkaBookReader, complete_book
 from scorer.wire.registry import Registry
-from scorer.worker.door_book import KafkaBookReader, complete_book
 from scorer.worker.explainer import Explainer
 from scorer.worker.intake_app import build_intake_app
 from scorer.worker.key_table import key_table

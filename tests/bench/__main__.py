@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import (
     backtest,
+    collector,
     demo,
     engine,
     explain,
@@ -48,6 +49,11 @@ BENCHES: dict[str, Callable[[], None]] = {
     "diagnostics_gallery": rule_file.broken,
     "backtest_events_per_s": backtest.figures,
     "snippet_gzip_bytes": snippet.size,
+    "collector_requests_per_s": collector.requests,
+    "collector_batch_events_per_s": collector.batches,
+    "collector_p99_ms": collector.latency,
+    "collector_soak_growth_mb": collector.soak,
+    "acknowledged_missing": collector.missing,
     "demo_first_qualified_s": demo.first_qualified,
 }
 

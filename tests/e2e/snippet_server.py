@@ -21,7 +21,7 @@ from scorer.collector.snippet import served
 from scorer.collector.source import Activity, Answer, Key, RefusedError, Request
 from scorer.collector.sources.snippet import Snippet
 
-KEY = "web_4f1c"
+KEY = "web_4f1c7d20b1a94e66"
 PLAIN = "site.example"
 """A host that leads to the site too, and is no secure context as 127.0.0.1 is."""
 DEADLINE = 30.0

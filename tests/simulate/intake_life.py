@@ -12,9 +12,9 @@ from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
+from scorer.wire.door_book import DoorBook
 from scorer.wire.registry import DEAD_LETTERS, LOG
 from scorer.worker.chunks import Chunk
-from scorer.worker.door_book import DoorBook
 from scorer.worker.door_clock import DoorClock, broker_time
 from scorer.worker.intake_agent import IntakeOwner
 from tests.simulate.broker import Writer

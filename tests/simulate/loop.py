@@ -10,7 +10,8 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Protocol
 
-from scorer.worker import batches, door_book, door_clock, intake_agent
+from scorer.wire import door_book
+from scorer.worker import batches, door_clock, intake_agent
 
 
 class Lived(Protocol):

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from scorer.collector.source import Key, RefusedError, Request, Source
-from scorer.collector.sources import SOURCES
+from scorer.collector.sources import KINDS as MADE
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 RECEIVED = 1793534400000
@@ -50,7 +50,7 @@ def secret_of(kind: str) -> bytes:
 
 def source(kind: str, secrets: tuple[bytes, ...] = (), options: Mapping[str, str] | None = None) -> Source:
     given = OPTIONS.get(kind, {}) if options is None else options
-    return SOURCES[kind](Key("main", secrets or (secret_of(kind),), given))
+    return MADE[kind].make(Key("main", secrets or (secret_of(kind),), given))
 
 
 def request(

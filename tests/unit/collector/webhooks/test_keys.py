@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from scorer.collector.source import Key, RefusedError
-from scorer.collector.sources import SOURCES
+from scorer.collector.sources import KINDS as MADE
 from scorer.errors import UserError
 from tests.unit.collector.webhooks.signing import (
     KINDS,
@@ -24,7 +24,7 @@ from tests.unit.collector.webhooks.signing import (
 def test_a_key_without_a_secret_is_a_mistake(kind: str) -> None:
     for secrets in ((), (b"",)):
         with pytest.raises(UserError, match="key main"):
-            SOURCES[kind](Key("main", secrets, OPTIONS.get(kind, {})))
+            MADE[kind].make(Key("main", secrets, OPTIONS.get(kind, {})))
 
 
 @pytest.mark.parametrize(

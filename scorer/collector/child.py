@@ -1,0 +1,232 @@
+"""One process of the collector: answers on a socket that it was given, until it is told to stop.
+
+It is told so by SIGTERM, or by the end of its standard input, which is open for as long as its parent lives.
+It says on its standard output, a line each time that changes, why it is not ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import uvloop
+from confluent_kafka import KafkaException, Producer
+from uvicorn import Config, Server
+
+from scorer.broker import Broker
+from scorer.collector.app import Collector
+from scorer.collector.keys import require
+from scorer.collector.openapi import pages
+from scorer.collector.protocol import SWEEP_SECONDS, BoundedProtocol, sweep
+from scorer.collector.routes import KeyRing
+from scorer.collector.sink import EXPIRES, Sink, producer_config
+from scorer.errors import UserError
+from scorer.settings import Settings, from_environment
+from scorer.wire.door_book import KafkaBookReader, complete_book
+from scorer.wire.identity import identity_of
+from scorer.wire.intake import Intake
+from scorer.wire.registry import LOG, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+FATAL_EXIT: Final = 70
+KEEP_ALIVE: Final = 30
+"""Seconds that a connection without requests stays open."""
+DRAIN_SECONDS: Final = 10
+"""For requests that are under way when the process is to end."""
+ASK_KAFKA_EVERY: Final = 2.0
+ASK_KAFKA_SECONDS: Final = 1.0
+# Python's collector finds hardly anything here that reference counting leaves.
+GC_THRESHOLDS: Final = (20_000, 20, 100)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the parent says first, in one line."""
+
+    settings: dict[str, Any]
+    socket: int
+
+
+def encode_settings(settings: Settings) -> dict[str, Any]:
+    """For a line of JSON; ``decode_settings`` is the way back."""
+    return {name: str(value) for name, value in msgspec.structs.asdict(settings).items() if value is not None}
+
+
+def decode_settings(values: dict[str, Any]) -> Settings:
+    return from_environment({f"SCORER_{name.upper()}": value for name, value in values.items()})
+
+
+class Process:
+    """The parts of one process, put together."""
+
+    def __init__(self, settings: Settings, tell: Callable[[str | None], object]) -> None:
+        """``tell`` gets why it is not ready, or None, each time that changes. Raises ``UserError``."""
+        if settings.collector_keys is None:
+            raise UserError("SCORER_COLLECTOR_KEYS is not set", hint="it names the keys file")
+        self._settings = settings
+        self._tell = tell
+        self._told: str | None = "starting"
+        self._registry = Registry.load()
+        keys = require(settings.collector_keys, os.environ)
+        loop = asyncio.get_running_loop()
+        ring = KeyRing(keys, loop.time(), settings.collector_processes)
+        intake = Intake(identity_of(settings), self._registry.max_log_bytes, self._registry)
+        self._producer = Producer(producer_config(settings.bootstrap) | {"error_cb": self._error})
+        self.sink = Sink(
+            self._producer,
+            settings.topic_prefix + LOG,
+            buffer_bytes=settings.collector_buffer_mb << 20,
+        )
+        self.app = Collector(
+            ring,
+            intake,
+            self.sink,
+            pages=pages(self._registry),
+            public_url=settings.collector_public_url,
+            proxies=settings.collector_proxies,
+            whole_addresses=settings.collector_whole_addresses,
+        )
+        self.server = Server(
+            Config(
+                self.app,
+                http=BoundedProtocol,
+                ws="none",
+                loop="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                limit_concurrency=settings.collector_connections,
+                timeout_keep_alive=KEEP_ALIVE,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+            )
+        )
+        self.failed = False
+        """Whether it ends because it can't go on."""
+        self._reachable = True
+
+    async def run(self, listener: socket.socket) -> None:
+        """Until ``server.should_exit``; then requests are answered and what was taken is acknowledged."""
+        self.sink.start()
+        tasks = [
+            asyncio.create_task(one) for one in (self._get_ready(), self._look_after(), self._ask_kafka())
+        ]
+        try:
+            await self.server.serve(sockets=[listener])
+        finally:
+            self.app.missing = "stopping"
+            for task in tasks:
+                task.cancel()
+            await self.sink.stop(EXPIRES)
+            self._report()
+
+    async def _get_ready(self) -> None:
+        """Until doors and rules are complete nothing may be appended to the log."""
+        books = KafkaBookReader(self._settings, self._registry)
+        await complete_book(books, self._wait_for)
+        while True:
+            try:
+                broker = Broker(self._settings)
+                self.sink.partitions = await asyncio.to_thread(broker.partitions, LOG)
+            except UserError as error:
+                self._wait_for(error.message)
+                await asyncio.sleep(1)
+            else:
+                self.app.missing = None
+                return
+
+    def _wait_for(self, problem: str) -> None:
+        self.app.missing = problem
+        log.warning("the collector waits: %s", problem)
+
+    async def _look_after(self) -> None:
+        loop = asyncio.get_running_loop()
+        connections = self.server.server_state.connections
+        while True:
+            sweep(connections, loop.time())
+            self.sink.look()
+            self._report()
+            if self.sink.failure is not None:
+                log.critical("stopped: %s", self.sink.failure)
+                self.failed = True
+                self.server.should_exit = True
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _ask_kafka(self) -> None:
+        topic = self._settings.topic_prefix + LOG
+        while True:
+            try:
+                await asyncio.to_thread(self._producer.list_topics, topic, ASK_KAFKA_SECONDS)
+                self._reachable = True
+            except KafkaException:
+                self._reachable = False
+            self.app.unreachable = not self._reachable
+            await asyncio.sleep(ASK_KAFKA_EVERY)
+
+    def _report(self) -> None:
+        problem = self.app.unready()
+        self.app.counts.tell(self.sink, len(self.server.server_state.connections), ready=problem is None)
+        if problem != self._told:
+            self._told = problem
+            self._tell(problem)
+
+    def _error(self, error: Any) -> None:
+        if error.fatal():
+            self.sink.fail(f"the producer has failed for good: {error.str()}")
+
+
+async def live(settings: Settings, listener: socket.socket, tell: Callable[[str | None], object]) -> int:
+    """Returns the exit code."""
+    process = Process(settings, tell)
+    loop = asyncio.get_running_loop()
+
+    def parent_gone() -> None:
+        with suppress(OSError):
+            if os.read(0, 4096):
+                return
+        loop.remove_reader(0)
+        process.server.should_exit = True
+
+    loop.add_reader(0, parent_gone)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    await process.run(listener)
+    return FATAL_EXIT if process.failed else 0
+
+
+def main() -> int:
+    """Of the process that the parent starts; see ``Told``."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("uvicorn", "uvicorn.error", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn takes them while it serves, and raises them once more when it has ended.
+        signal.signal(number, lambda *_: None)
+    told = msgspec.json.decode(sys.stdin.buffer.readline(), type=Told)
+    listener = socket.socket(fileno=told.socket)
+
+    def tell(problem: str | None) -> None:
+        with suppress(OSError):  # the parent is gone
+            sys.stdout.buffer.write(msgspec.json.encode({"problem": problem}) + b"\n")
+            sys.stdout.buffer.flush()
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(live(decode_settings(told.settings), listener, tell))
+    except UserError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        return 2

@@ -1,0 +1,85 @@
+"""/metrics, /livez and /readyz of all processes of a collector, on a port of their own."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from scorer.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from prometheus_client import Metric
+
+REQUEST_TIMEOUT: Final = 10.0  # seconds for a request to come in
+TEXT: Final = "text/plain; charset=utf-8"
+OURS: Final = "scorer_collector_"
+
+
+class _Ours(MultiProcessCollector):
+    """Without those of the worker, which are declared in the same place and stay at nothing here."""
+
+    def collect(self) -> Iterator[Metric]:
+        return (metric for metric in super().collect() if metric.name.startswith(OURS))  # type: ignore[no-untyped-call]
+
+
+class StatusPage:
+    def __init__(self, host: str, port: int, folder: Path, problems: Callable[[], Sequence[str]]) -> None:
+        """``folder``: where the processes keep what they have counted. ``problems``: why they are not ready.
+
+        Raises ``UserError`` when the port is taken.
+        """
+        self._folder = folder
+        self._problems = problems
+        page = self
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = REQUEST_TIMEOUT
+
+            def do_GET(self) -> None:
+                code, kind, body = page.answer(self.path.partition("?")[0])
+                with suppress(ConnectionError):  # whoever asked may have left
+                    self.send_response(code)
+                    self.send_header("Content-Type", kind)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+                """Scrapes are not news."""
+
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as error:
+            raise UserError(
+                f"metrics can't be served on {host}:{port}: {error.strerror}",
+                hint="SCORER_COLLECTOR_METRICS_PORT chooses another port, 0 a free one",
+            ) from error
+        self.address = (host, self._server.server_port)
+        Thread(target=self._server.serve_forever, name="status", daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str) -> tuple[int, str, bytes]:
+        """HTTP status, content type and body of a path."""
+        match path:
+            case "/metrics":
+                registry = CollectorRegistry()
+                _Ours(registry, str(self._folder))  # type: ignore[no-untyped-call]
+                return 200, CONTENT_TYPE_LATEST, generate_latest(registry)
+            case "/livez":
+                return 200, TEXT, b"alive\n"
+            case "/readyz":
+                problems = list(self._problems())
+                lines = "".join(f"{problem}\n" for problem in problems) or "ready\n"
+                return (503 if problems else 200), TEXT, lines.encode()
+        return 404, TEXT, b"there are /metrics, /livez and /readyz\n"

@@ -1,0 +1,168 @@
+"""The collector under load: its process on one core, client and Kafka on another."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scorer.broker import Broker
+from scorer.dev.kafka import KafkaCluster
+from scorer.domain.model import Model
+from scorer.wire.registry import LOG
+from tests.bench.figures import report, tell
+from tests.bench.road import prepare, processor_seconds
+from tests.support.collecting import CollectorProcess, Load
+from tests.support.intake import ids_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scorer.settings import Settings
+
+RUNS = 3
+SECONDS = 8.0
+SINGLE = 192
+"""Connections of clients that send one event at a time: a browser or a server each."""
+BATCH = 32
+EVENTS = 100
+"""A batch: what SDKs send by default."""
+SOAK_SECONDS = 300.0
+SERVER, OTHERS = 0, 1
+"""Cores."""
+
+
+class _Loaded(dict[str, float]):
+    """What the client says, and ``cpu_us``: processor time of the server for one request."""
+
+
+def _load(port: int, process: int, connections: int, seconds: float, events: int, rate: float = 0) -> _Loaded:
+    before = processor_seconds(process)
+    numbers = [port, connections, seconds, events, rate]
+    command = [sys.executable, "-m", "tests.bench.collector_load", *map(str, numbers)]
+    if (os.cpu_count() or 1) > 1:
+        command = ["taskset", "-c", str(OTHERS), *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = _Loaded(json.loads(done.stdout))
+    spent = processor_seconds(process) - before
+    # The client's warm-up is a part of what was spent.
+    found["cpu_us"] = spent / max(1.0, found["per_second"] * (seconds + 1)) * 1e6
+    return found
+
+
+@contextmanager
+def _collector() -> Iterator[tuple[CollectorProcess, Settings]]:
+    with KafkaCluster() as kafka, tempfile.TemporaryDirectory() as folder:
+        settings, _ = prepare(kafka.bootstrap, Model(name="none", scores=()), "collector")
+        pinned = SERVER if (os.cpu_count() or 1) > 1 else None
+        with CollectorProcess(settings, Path(folder), pinned_to=pinned) as process:
+            yield process.ready(), settings
+
+
+def _bare() -> _Loaded:
+    command = [sys.executable, "-m", "tests.bench.collector_bare"]
+    with subprocess.Popen(
+        ["taskset", "-c", str(SERVER), *command], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            port = int(server.stdout.readline())
+            return _load(port, server.pid, SINGLE, SECONDS, 0)
+        finally:
+            server.kill()
+
+
+def _said(name: str, one: _Loaded) -> None:
+    told = ", ".join(f"{key} {value:,.1f}" for key, value in one.items())
+    tell(f"{name}: {told}")
+
+
+def requests() -> None:
+    """``collector_requests_per_s`` and ``collector_ratio_to_bare``, side by side."""
+    with _collector() as (process, settings):
+        rates, ratios = [], []
+        for _ in range(RUNS):
+            bare = _bare()
+            _said("bare", bare)
+            ours = _load(process.port, process.process.pid, SINGLE, SECONDS, 1)
+            _said("collector", ours)
+            assert not ours["refused"], process.output()
+            rates.append(ours["per_second"])
+            ratios.append(bare["cpu_us"] / ours["cpu_us"])
+        written = sum(wanted.end for wanted in Broker(settings).ranges(LOG).values())
+        assert written > sum(rates) * SECONDS
+    report("collector_requests_per_s", round(statistics.median(rates)), "requests/s")
+    report("collector_ratio_to_bare", round(statistics.median(ratios), 3), "ratio")
+
+
+def batches() -> None:
+    """``collector_batch_events_per_s``."""
+    with _collector() as (process, _):
+        rates = []
+        for _ in range(RUNS):
+            ours = _load(process.port, process.process.pid, BATCH, SECONDS, EVENTS)
+            _said("collector, batches", ours)
+            assert not ours["refused"], process.output()
+            rates.append(ours["per_second"] * EVENTS)
+    report("collector_batch_events_per_s", round(statistics.median(rates)), "events/s")
+
+
+def latency() -> None:
+    """``collector_p99_ms``, at half of each bar; the worse of the two."""
+    with _collector() as (process, _):
+        worst = []
+        for _ in range(RUNS):
+            single = _load(process.port, process.process.pid, SINGLE, SECONDS, 1, 3_000)
+            _said("3,000 requests/s", single)
+            batch = _load(process.port, process.process.pid, BATCH, SECONDS, EVENTS, 300)
+            _said("30,000 events/s in batches", batch)
+            worst.append(max(single["p99_ms"], batch["p99_ms"]))
+    report("collector_p99_ms", round(statistics.median(worst), 1), "ms")
+
+
+def soak() -> None:
+    """``collector_soak_growth_mb``: what the process holds after five minutes more than after one."""
+    with _collector() as (process, _):
+        (child,) = process.children()
+        port, pid = process.port, process.process.pid
+        _said("warming up", _load(port, pid, SINGLE, SOAK_SECONDS / 5, 1, 3_000))
+        before = _resident_mb(child)
+        _said("soak", _load(port, pid, SINGLE, SOAK_SECONDS * 4 / 5, 1, 3_000))
+        growth = _resident_mb(child) - before
+        tell(f"soak: {before:.1f} MB before")
+    report("collector_soak_growth_mb", round(growth, 1), "MB")
+
+
+def missing() -> None:
+    """``acknowledged_missing``: a broker is killed again and again under load."""
+    with KafkaCluster() as kafka, tempfile.TemporaryDirectory() as folder:
+        settings, _ = prepare(kafka.bootstrap, Model(name="none", scores=()), "missing")
+        with CollectorProcess(settings, Path(folder)) as process:
+            process.ready()
+            load = Load(process.port, 8, 3)
+            for _ in range(5):
+                time.sleep(3)
+                kafka.kill(kafka.node_ids[0])
+                time.sleep(2)
+                kafka.start_node(kafka.node_ids[0])
+                process.ready()
+            load.stop()
+            process.stop()
+        there = ids_in(settings)
+    tell(
+        f"{len(load.acknowledged)} acknowledged, {dict(load.statuses)}, slowest answer {load.slowest:.2f} s, "
+        f"{len(there - load.acknowledged)} in Kafka without word"
+    )
+    report("acknowledged_missing", len(load.acknowledged - there), "events")
+
+
+def _resident_mb(process: int) -> float:
+    with Path(f"/proc/{process}/status").open() as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS"))

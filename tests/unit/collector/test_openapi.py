@@ -1,0 +1,87 @@
+"""The document that is served says what is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+
+from scorer.collector.openapi import PATH, document, pages
+from scorer.collector.routes import METHODS, route_of
+from scorer.collector.sources import KINDS
+from tests.unit.collector.asking import BASIC, CRM_KEY, REGISTRY, Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOCUMENT = document(REGISTRY)
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def resolved(reference: str) -> Any:
+    node: Any = DOCUMENT
+    assert reference.startswith("#/")
+    for part in reference[2:].split("/"):
+        node = node[part]
+    return node
+
+
+def test_every_reference_leads_somewhere() -> None:
+    found = set(references(DOCUMENT))
+    assert len(found) > 10
+    for reference in found:
+        assert resolved(reference)
+
+
+def test_every_schema_is_one() -> None:
+    for schema in DOCUMENT["components"]["schemas"].values():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+
+
+def test_every_kind_has_its_paths_and_every_path_is_served() -> None:
+    for kind in KINDS.values():
+        assert any(
+            (route := route_of(path)) is not None and route.mount == kind.mount for path in DOCUMENT["paths"]
+        )
+    for path, operations in DOCUMENT["paths"].items():
+        route = route_of(path)
+        if route is not None:
+            assert {method.upper() for method in operations} == set(METHODS[route.mount]) - {"HEAD"}
+
+
+async def test_it_is_served_to_everybody() -> None:
+    asked = Asked(pages=pages(REGISTRY))
+    reply = await asked(PATH, method="GET")
+    assert reply.status == 200
+    assert reply.json == DOCUMENT
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert (await asked(PATH)).status == 405
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/track", {"userId": "1", "event": "x"}),
+        ("/v1/track", {"userId": "1"}),
+        ("/v1/batch", {"batch": [{"type": "page", "userId": "1"}, {"type": "page"}]}),
+        ("/v1/batch", []),
+        ("/v1/events", [{}]),
+        ("/v1/nothing", {}),
+    ],
+)
+async def test_answers_are_as_it_says(path: str, body: Any) -> None:
+    headers = BASIC if path != "/v1/events" else {"authorization": f"Bearer {CRM_KEY}"}
+    reply = await Asked()(path, body, headers)
+    name = "taken" if reply.status == 200 else "refused"
+    jsonschema_rs.validate(DOCUMENT["components"]["schemas"][name], reply.json)
