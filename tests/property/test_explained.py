@@ -105,7 +105,7 @@ def check_next(oracle: Oracle, lead: str, found: Explanation, until: int) -> Non
     before = len(later.outcomes)
     end = until + AHEAD + 3 * 86_400_000
     later.apply(ReadThrough(dict.fromkeys(later.doors, end)))
-    told = [one for one in later.outcomes[before:] if one.lead == lead and one.cause != "activity"]
+    told = [one for one in later.outcomes[before:] if one.lead == lead]
     for wanted, coming in zip(told, found.next, strict=False):
         assert (coming.type, milliseconds(coming.time), coming.reason) == (
             wanted.type,

@@ -12,7 +12,6 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from scorer.domain import shadowing
 from scorer.domain.lead import Lead, decode_lead, stored
 from scorer.domain.ledger import ledger
 from scorer.domain.model import Award, Fixed, HalfLife, Matcher, Model, Score, encode_model, fingerprint
@@ -208,17 +207,3 @@ def test_two_leads_that_are_one_person_have_one_shadow(seed: int) -> None:
         assert parts(rules, shadow, END) == pytest.approx(parts(rules, wanted, END), abs=1e-6)
         assert shadow.attributes == wanted.attributes
         assert shadow.newest == wanted.newest
-
-
-def test_what_goes_wrong_in_a_shadow_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = draw_trial(Dice(random.Random(4).randrange))
-    without = trial.without()
-
-    def fails(*_: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(shadowing, "step", fails)
-    beside = trial.beside(restart=True)
-    assert told(beside) == told(without)
-    shadows = [lead.shadow for lead in leads(beside).values()]
-    assert any(shadow is not None and shadow.failed for shadow in shadows)
