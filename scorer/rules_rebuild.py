@@ -55,7 +55,9 @@ CACHE: Final = 10_000
 PATIENCE: Final = 600.0
 """Seconds for which leads that never rest are told again, and merges that are under way are waited for."""
 PAUSE: Final = 0.3
-"""Seconds between two looks at the log."""
+"""Seconds between two looks at the log, where nobody is left who can be told."""
+AT_ONCE: Final = 5_000
+"""Leads told between two looks at the log: the longer ago one was, the more have to be told again."""
 
 
 class Came(NamedTuple):
@@ -77,13 +79,15 @@ def rebuild(
     bar: Bar,
     *,
     accept_truncated: bool = False,
+    at_once: int = AT_ONCE,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Came:
     """Put an encoded model in force with the past of its changed rules.
 
-    ``announce``: see ``record.Rules``. ``bar``: see ``scorer.cli.progress``. Raises ``UserError`` where the
-    log does not reach back to its beginning, somebody else changes the rules meanwhile, or leads never rest.
+    ``announce``: see ``record.Rules``. ``bar``: see ``scorer.cli.progress``. ``at_once``: leads that are told
+    between two looks at the log. Raises ``UserError`` where the log does not reach back to its beginning,
+    somebody else changes the rules meanwhile, or leads never rest.
     """
     stored = read(broker)
     newest = stored.newest
@@ -120,8 +124,8 @@ def rebuild(
                     hint="the rules are prepared and not in force; run the command again",
                     exit_code=1,
                 )
-            work.tell()
-            sleep(PAUSE)
+            if work.tell(at_once) < at_once:
+                sleep(PAUSE)
             work.follow()
     finally:
         work.close()
@@ -140,6 +144,15 @@ def _past(stored: Stored, live: Model, coming: Model) -> Model:
     )
 
 
+class _Joined(NamedTuple):
+    """A lead has arrived at the one that it is part of from now on."""
+
+    partition: int
+    offset: int
+    key: bytes
+    lead: bytes
+
+
 class _Work:
     """The replay, who has been told what, and who is still to be."""
 
@@ -154,8 +167,11 @@ class _Work:
     ) -> None:
         self.records = self.again = 0
         self.told: set[bytes] = set()
-        self.left: set[bytes] = set()
-        """Leads that are to be told, or to be told again."""
+        self.left: dict[bytes, None] = {}
+        """Leads that are to be told, or to be told again, in that order."""
+        self._untold: set[bytes] = set()
+        """Leads that have a past which the workers don't know. Who has come since the rules were prepared has
+        none, and whom such a lead becomes part of needs no other."""
         self._broker = broker
         self._version = prepared.version
         self._slots = slots_of(build_model(union, prepared.version))
@@ -163,6 +179,8 @@ class _Work:
         self._rules = encode_record(Rules(1, prepared.fingerprint, model))
         self._bar = bar
         self._replay = Replay(CACHE)
+        self._joined: list[_Joined] = []
+        """What the replay may not have come to yet."""
         self._sent: dict[bytes, int] = {}
         """Lead -> the offset as of which it was told last."""
         self._touched: dict[bytes, int] = {}
@@ -180,16 +198,20 @@ class _Work:
         if self.left:
             named = ", ".join(repr(key.decode()) for key in sorted(self.left)[:3])
             return f"{len(self.left):,} leads have not come to rest, such as {named}"
-        if self._sent:
+        if self._sent or self._joined:
             return "what was written to the log has not come back"
-        return f"{self._replay.unmet:,} leads are on their way to another: is a score worker running?"
+        return f"{len(self._on_their_way):,} leads are on their way to another: is a score worker running?"
 
     def finished(self, *, whole: bool) -> bool:
         """Everybody has been told, and nobody is on the way to another who had not been.
 
         ``whole``: the log has its beginning; else nobody knows who is still on the way.
         """
-        return not self.left and not self._sent and not (whole and self._replay.unmet)
+        return not (self.left or self._sent or self._joined) and not (whole and self._on_their_way)
+
+    @property
+    def _on_their_way(self) -> set[bytes]:
+        return self._replay.unmet & self._untold
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -198,11 +220,13 @@ class _Work:
         total = sum(wanted.end - wanted.start for wanted in self._broker.ranges(LOG).values())
         with self._bar(LOG, total) as moved:
             self._feed(self._tail.read(), moved)
-        self.left = {standing.lead_id.encode() for standing in self._replay.standings()}
+        self.left = {standing.lead_id.encode(): None for standing in self._replay.standings()}
+        self._untold.update(*(machine.known() for machine in self._replay.machines))
 
     def follow(self) -> None:
         """What has been appended since."""
         self._feed(self._look_at(one) for one in self._tail.read())
+        self._tell_who_took_in()
 
     def _begin(self, starts: dict[int, int]) -> None:
         """Of a log without its beginning: which doors there are."""
@@ -239,27 +263,34 @@ class _Work:
 
     # -- telling --------------------------------------------------------------------------------------
 
-    def tell(self) -> None:
-        """Everybody who is left and can be told: of whom nothing is held back, here or in the replay."""
+    def tell(self, most: int) -> int:
+        """Who is left and of whom nothing is held back, here or in the replay; returns how many were told."""
+        before = len(self._sent)
         ends = {number: position - 1 for number, position in self._tail.positions.items()}
         held = {number for number, _ in self._replay.held}
         with self._broker.writer() as writer, self._bar("telling leads", len(self.left)) as moved:
-            for key in sorted(self.left):
+            for key in list(self.left):
+                if len(self._sent) - before == most:
+                    break
                 standing = self._replay.standing(key.decode())
                 if standing is None:
-                    self.left.discard(key)
+                    del self.left[key]
                 elif standing.partition not in held:
                     self._tell(writer, key, standing, ends[standing.partition])
                 moved(1)
+        return len(self._sent) - before
 
     def _tell(self, writer: Writer, key: bytes, standing: Standing, as_of: int) -> None:
         lead = standing.lead
-        if not lead.since or (lead.links is not None and lead.links.moved):
-            self.left.discard(key)  # nothing is known of it but who it is
+        if lead.links is not None and lead.links.moved:
+            del self.left[key]  # whom it has become part of is told
+        elif not lead.since:
+            del self.left[key]  # nothing is known of it but who it is
+            self._untold.discard(key)
         elif not _waits(lead):
             past = past_of(lead, self._slots, self._version, as_of)
             writer.append(LOG, standing.partition, key, encode_record(past))
-            self.left.discard(key)
+            del self.left[key]
             self._sent[key] = as_of
             self.told.add(key)
 
@@ -271,10 +302,10 @@ class _Work:
         if is_fact(value):
             self._touched[key] = message.offset()
         elif not is_member(value):
-            self._look_closer(key, message.offset(), value)
+            self._look_closer(message.partition(), message.offset(), key, value)
         return message
 
-    def _look_closer(self, key: bytes, offset: int, value: bytes) -> None:
+    def _look_closer(self, partition: int, offset: int, key: bytes, value: bytes) -> None:
         try:
             record = decode_record(value)
         except NO_RECORD:
@@ -283,15 +314,32 @@ class _Work:
         if not isinstance(record, Rebuilt):
             self._touched[key] = offset
             if isinstance(record, Merge):
-                # What has arrived had perhaps not been told: whoever took it in is told once more.
-                self.left.add(key)
-                self._sent.pop(key, None)
+                self._joined.append(_Joined(partition, offset, key, record.lead))
             return
         if record.version == self._version and self._sent.get(key) == record.as_of:
             del self._sent[key]
             if self._touched.get(key, -1) > record.as_of:
-                self.left.add(key)
+                self.left[key] = None
                 self.again += 1
+            else:
+                self._untold.discard(key)
+
+    def _tell_who_took_in(self) -> None:
+        """Whoever took in what had not been told is told once more.
+
+        Where the replay has come to a merge it has read what the lead was told before, and whom that had
+        taken in: partitions are read in any order.
+        """
+        held = dict(self._replay.held)
+        waiting = [one for one in self._joined if one.offset >= held.get(one.partition, one.offset + 1)]
+        joined = [one for one in self._joined if one not in waiting] if waiting else self._joined
+        self._joined = waiting
+        while untold := {one for one in joined if one.lead in self._untold}:
+            joined = [one for one in joined if one not in untold]
+            for one in untold:
+                self.left[one.key] = None
+                self._untold.add(one.key)
+                self._sent.pop(one.key, None)
 
     def _check(self, value: bytes) -> None:
         try:

@@ -8,7 +8,7 @@ read at the lead's own clock, which may be later.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from scorer.domain.conditions import Properties
 from scorer.domain.granting import grant, rebase, resum
 from scorer.domain.grants import Grant
 from scorer.domain.indexing import EMPTY_INDEX, TypeIndex
-from scorer.domain.lead import OPEN, QUALIFIED, SPENT, Lead
+from scorer.domain.lead import OPEN, QUALIFIED, SPENT, Lead, Slot
 from scorer.domain.machines import next_release, released, sift
 from scorer.domain.outcomes import Outcome
 from scorer.domain.record import ANNOUNCE_ALL
@@ -216,6 +216,24 @@ def adopt(previous: RuleSet | None, rules: RuleSet, lead: Lead, as_of: int) -> N
     if not rules.sooner:
         lead.delivered = None
     resum(rules, lead)
+
+
+def adopt_at_once(rules: RuleSet, lead: Lead, begun: Mapping[Slot, int]) -> None:
+    """Carry a lead's state over from much older rules.
+
+    ``begun``: what the rules had not got then, or not all the time since -> when it began, ms.
+    """
+    if not lead.since:
+        return
+    lead.masses = {slot: mass for slot, mass in lead.masses.items() if slot not in begun}
+    if lead.days is not None:
+        lead.days = {slot: days for slot, days in lead.days.items() if slot not in begun}
+    lead.limits = {key: kept for key, kept in lead.limits.items() if key not in begun}
+    lead.newest = {slot: times for slot, times in lead.newest.items() if slot not in begun}
+    lead.holds = tuple(slot for slot in lead.holds if slot not in begun)
+    starts = {slot: max(at, lead.since) for slot, at in begun.items() if slot in rules.watches}
+    lead.starts = {**(lead.starts or {}), **starts}
+    adopt(rules, rules, lead, lead.judged)
 
 
 def _keep_landmark_near(rules: RuleSet, lead: Lead) -> None:

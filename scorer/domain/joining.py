@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from scorer.domain.encoded import encode_number, sent_on
-from scorer.domain.engine import ATTRIBUTES, fire
+from scorer.domain.engine import ATTRIBUTES, adopt_at_once, fire
 from scorer.domain.lead import Lead, Reported, decode_lead, encode_lead, new_lead
 from scorer.domain.links import Links, Send, answered, decide, erase, hear
 from scorer.domain.merging import merge
@@ -201,16 +201,15 @@ class Joining(Population):
         self._report(rules, lead, key, counted)
 
     def _catch_up(self, lead: Lead, version: int, until: RuleSet) -> None:
-        """Take a lead that has come from another partition from the rules of that version to these."""
-        if version < self.state.base_version:
+        """Take a lead that has come from another partition from the rules of that version to these.
+
+        At once: the rules in between are forgotten when all leads here have passed them, and when that is
+        must make no difference.
+        """
+        if version < until.version:
+            begun = {slot: at for slot, (brought, at) in self.state.begun.items() if brought > version}
+            adopt_at_once(until, lead, begun)
             change_rules(until, until, lead, lead.judged, self.counters)
-            return
-        for milestone in self.state.milestones:
-            if version < milestone.version <= until.version:
-                before, rules = self._rule_set(version), self._rule_set(milestone.version)
-                as_of = max(milestone.clock - rules.model.grace, 0)
-                change_rules(before, rules, lead, as_of, self.counters)
-                version = milestone.version
 
     def _send(self, target: bytes, record: Linking) -> None:
         sent = msgspec.structs.replace(record, door=self._hop, offset=self._place)

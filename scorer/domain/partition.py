@@ -400,10 +400,18 @@ class LogPartition(Accounting):
         return max(state.clock, min(through, default=0))
 
     def _change_rules(self, record: Rules) -> None:
-        rules = build(record.model, record.version)
+        rules, state = build(record.model, record.version), self.state
+        if state.version:
+            known, begun = self._rules.slots(), state.begun
+            now = record.version, max(state.clock - rules.model.grace, 0)
+            state.begun = {
+                slot: begun[slot] if slot in known else now
+                for slot in sorted(rules.slots())
+                if slot in begun or slot not in known
+            }
         self.rule_sets[record.version] = record.model
         self._built[record.version] = rules
-        self.state.version = record.version
+        state.version = record.version
         self._rules, self._slots = rules, None
         self._clock_moved()
         self._add_milestone(record.version, 0, record.announce)

@@ -139,6 +139,11 @@ class RuleSet:
         self._read_machines(source.machines)
         self._index()
 
+    def slots(self) -> set[Slot]:
+        """All under which a lead keeps something for these rules."""
+        awards = {grant.key for grant in self.grants}
+        return awards | self.variants.keys() | self.watches.keys() | self.by_slot.keys()
+
     def _read_machines(self, machines: model.Machines | None) -> None:
         where = None if machines is None else machines.where
         self.machine = None if where is None else on_properties(where)

@@ -54,6 +54,9 @@ class PartitionState(msgspec.Struct, array_like=True):
     """Faults since a record last succeeded."""
     began: int = 0
     """The first value (ms) of the clock; 0 before it."""
+    begun: dict[int, tuple[int, int]] = {}
+    """Slot of the rules in force -> (the version that brought it, when in ms), where the first rules had not
+    got it. For leads that come from older rules, however long ago those were swept here."""
 
 
 encode_state = msgspec.msgpack.Encoder().encode

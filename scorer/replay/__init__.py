@@ -132,7 +132,7 @@ class Replay:
         return [self._machines[number] for number in sorted(self._machines)]
 
     @property
-    def unmet(self) -> int:
+    def unmet(self) -> set[bytes]:
         """Leads that have become part of another, where the log does not say yet that they have arrived."""
         return self._waiting.unmet
 

@@ -44,8 +44,8 @@ class Waiting:
         self._skip: dict[int, set[int]] = {}
         self._merges: dict[_Hop, bytes] = {}
         """Where it comes from -> the merge record as it is under these rules."""
-        self._unmet: set[_Hop] = set()
-        """Those of them that the log has not come to yet."""
+        self._unmet: dict[_Hop, bytes] = {}
+        """Those of them that the log has not come to yet -> the lead that is merged."""
         self._states: dict[bytes, Merge] = {}
         """Lead -> its merge record under these rules."""
         self._applied: dict[int, int] = {}
@@ -64,7 +64,7 @@ class Waiting:
                 record = decode_record(value)
                 if isinstance(record, Merge):
                     self._merges[record.door, record.offset] = value
-                    self._unmet.add((record.door, record.offset))
+                    self._unmet[record.door, record.offset] = record.lead
                     self._states[record.lead] = record
 
     def ready(self) -> list[Ready]:
@@ -84,9 +84,9 @@ class Waiting:
         return [(partition, records[0].offset) for partition, records in self._records.items() if records]
 
     @property
-    def unmet(self) -> int:
+    def unmet(self) -> set[bytes]:
         """Leads that have been sent to another, where the log does not say yet that they have arrived."""
-        return len(self._unmet)
+        return set(self._unmet.values())
 
     def _applicable(self, records: Sequence[Recorded]) -> tuple[int, dict[int, Recorded]]:
         """(how many, place -> record in the place of the log's)."""
@@ -112,7 +112,7 @@ class Waiting:
         hop = record.door, record.offset
         own = self._merges.get(hop)
         if own is not None:
-            self._unmet.discard(hop)
+            self._unmet.pop(hop, None)
             return own
         if record.door == NO_DOOR:  # once more from the dead letters
             state = self._states.get(record.lead)

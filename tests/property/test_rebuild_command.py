@@ -11,7 +11,7 @@ import pytest
 from scorer import rules_apply
 from scorer.domain.clock import pack
 from scorer.domain.model import Model, encode_model
-from scorer.domain.record import ANNOUNCE_ALL, Bind, Clock, Door, Doors, Fact, Rebuilt, encode_record
+from scorer.domain.record import ANNOUNCE_ALL, Answer, Bind, Clock, Door, Doors, Fact, Rebuilt, encode_record
 from scorer.errors import UserError
 from scorer.rulefile import loads
 from scorer.rules_rebuild import rebuild
@@ -76,7 +76,7 @@ class World:
         self.broker, self.other = MemoryBroker(PARTITIONS), MemoryBroker(PARTITIONS)
         self.workers, self.others = Workers(self.broker), Workers(self.other)
         self.now = BEGAN
-        self.count = 0
+        self.count = self.visits = 0
         self.people = [[lead_id(kind, person) for kind in "aeu"] for person in range(PEOPLE)]
         for log, rules in ((self.broker, LIVE), (self.other, COMING)):
             for number in range(PARTITIONS):
@@ -89,8 +89,23 @@ class World:
         for log in (self.broker, self.other):
             log.topics[LOG][partition_of(key, PARTITIONS)].append((key, encode_record(record)))
 
+    def visit(self) -> tuple[bytes, list[bytes]]:
+        """A visitor nobody has seen before, mostly, and who that will turn out to be."""
+        self.visits += 1
+        self.now += 1_000
+        visitor, person = lead_id("a", PEOPLE + self.visits % 60), self.rng.choice(self.people)
+        digest, data = (1 << 40 | self.visits).to_bytes(8, "big"), {"path": self.rng.choice("xyz")}
+        kind = self.rng.choice(KINDS)
+        self._both(visitor, Fact(kind, self.now, self.now, 0, -1, digest, f"v{self.visits}", "test", data))
+        return visitor, person
+
     def step(self) -> None:
         rng = self.rng
+        if self.merges and rng.random() < 0.15:
+            visitor, person = self.visit()
+            if rng.random() < 0.8:
+                self._both(rng.choice(person), Bind(visitor, self.now, 0, -1))
+            return
         person = rng.choice(self.people)
         self.now += rng.randrange(6 * HOUR)
         match rng.random():
@@ -142,7 +157,8 @@ class World:
         self.broker.on_append = on_append
         try:
             coming = encode_model(model(COMING))
-            rebuild(cast("Any", self.broker), coming, ANNOUNCE_ALL, _bar, clock=clock, sleep=sleep)
+            broker = cast("Any", self.broker)
+            rebuild(broker, coming, ANNOUNCE_ALL, _bar, at_once=3, clock=clock, sleep=sleep)
         finally:
             self.broker.on_append = lambda *_: None
 
@@ -187,6 +203,48 @@ def test_it_waits_for_a_lead_that_is_on_its_way_to_another() -> None:
     world.others.work()
     assert world.workers.totals() == pytest.approx(world.others.totals())
     assert len(world.workers.totals()) == 1
+
+
+def test_it_ends_while_visitors_become_people_all_the_time() -> None:
+    world = World(4, merges=True)
+    for _ in range(40):
+        world.step()
+
+    def sleep(_: float) -> None:
+        """Whenever the log is looked at, somebody is on the way to another."""
+        world.workers.work()
+        while not world.workers.unread(Answer):
+            visitor, person = world.visit()
+            assert world.visits < 60, "it goes on for as long as they do"
+            world._both(person[0], Bind(visitor, world.now, 0, -1))
+            for number in range(PARTITIONS):
+                if not world.workers.unread(Answer):
+                    world.workers.work(only=number)
+
+    coming = encode_model(model(COMING))
+    rebuild(cast("Any", world.broker), coming, ANNOUNCE_ALL, _bar, clock=lambda: 0.0, sleep=sleep)
+    world.workers.work()
+    world.others.work()
+    assert world.workers.totals() == pytest.approx(world.others.totals())
+
+
+def test_who_is_told_soon_after_a_look_at_the_log_seldom_has_to_be_told_again() -> None:
+    def again(at_once: int) -> int:
+        world = World(5, merges=False)
+        for _ in range(60):
+            world.visit()
+
+        def on_append(topic: str, value: bytes | None) -> None:
+            if topic == LOG and value is not None and value[1] == Rebuilt.__struct_config__.tag:
+                world.visit()  # one for each that is told
+
+        world.broker.on_append = on_append
+        broker, coming = cast("Any", world.broker), encode_model(model(COMING))
+        came = rebuild(broker, coming, ANNOUNCE_ALL, _bar, at_once=at_once, sleep=lambda _: None)
+        assert came.leads == 60
+        return came.again
+
+    assert again(at_once=5) * 3 < again(at_once=1_000)
 
 
 @pytest.mark.parametrize("when", ["while it reads", "while it tells"])

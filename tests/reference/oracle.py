@@ -112,10 +112,10 @@ class Oracle:
         if model.prepared or model.watched:  # the same rules, as far as leads can tell
             self.rules_version, self.model = version, model
             return
-        before = {award.id: _granting(award) for award in self.model.awards}
+        before = {award.id: granting(award) for award in self.model.awards}
         known = watched(self.model)
         prepared = self.model.prepared if self.rebuilt is not None else ()
-        before |= {award.id: _granting(award) for award in prepared if award in model.awards}
+        before |= {award.id: granting(award) for award in prepared if award in model.awards}
         known |= windows_of(self.model.watched) if self.rebuilt is not None else set()
         self.rules_version, self.model = version, model
         names = {segment.name for segment in model.segments}
@@ -123,7 +123,7 @@ class Oracle:
         for lead in self.leads.values():
             self._remember(lead, {award.id for award in prepared if award in model.awards})
             for award in model.awards:
-                if before.get(award.id) != _granting(award):
+                if before.get(award.id) != granting(award):
                     lead.starts[award.id] = len(lead.history)
             lead.segments &= names
             lead.clock = max(lead.clock, self.safe)
@@ -527,7 +527,7 @@ class Oracle:
         return self._totals(self.leads[lead]).at(at)
 
 
-def _granting(award: Award) -> Award:
+def granting(award: Award) -> Award:
     """What a grant depends on: the award without its numbers of points, score and cap."""
     match award.points:
         case Fixed():

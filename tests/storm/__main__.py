@@ -16,19 +16,21 @@ from typing import NamedTuple
 from scorer import cli
 from scorer.broker import Broker
 from scorer.dev.kafka import KafkaCluster
+from scorer.domain.record import ANNOUNCE
 from scorer.errors import UserError
 from scorer.settings import Settings
 from scorer.wire.cluster import Cluster
 from scorer.wire.registry import CHANGELOG, LOG
 from tests.bench.figures import ROOT, report, tell
+from tests.storm.changing import RULES, Changing, Made, draw_changes
 from tests.storm.crew import SESSION_TIMEOUT, Crew, Worker
 from tests.storm.faults import KINDS, Field, NotStruckError
-from tests.storm.judge import Findings, judge
+from tests.storm.findings import Findings
+from tests.storm.judge import judge
 from tests.storm.story import DOORS
 from tests.storm.toxiproxy import Network
 from tests.storm.watch import Watch
 
-RULES = Path(__file__).with_name("rules.yaml")
 TOXIPROXY = ROOT / ".cache" / "toxiproxy" / "server"
 PREFIX = "storm."
 LOG_PARTITIONS, DOOR_PARTITIONS = 6, 2
@@ -57,12 +59,15 @@ class Strike(NamedTuple):
     doors: int
     pause: float
     """The longest time (s) in which a partition of the log did not move, until all had recovered."""
+    changing: bool
+    """Rules were being put in force."""
 
 
 class Result(NamedTuple):
     brokers: int
     seconds: float
     strikes: list[Strike]
+    changes: list[Made]
     findings: Findings
     restarts: Counter[str]
     strange: list[str]
@@ -73,6 +78,10 @@ class Result(NamedTuple):
     @property
     def pause(self) -> float:
         return max((strike.pause for strike in self.strikes if strike.kind in KILLS), default=0.0)
+
+    @property
+    def in_a_change(self) -> int:
+        return sum(strike.changing for strike in self.strikes)
 
     @property
     def flawless(self) -> bool:
@@ -90,6 +99,7 @@ def main() -> int:
     parser.add_argument("--identifiers", type=int, default=3, help="of a person, at most (to 6)")
     parser.add_argument("--rate", type=int, default=4_000, help="events a second")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--rule-changes", type=int, default=8, help="put in force meanwhile (to 20)")
     parser.add_argument("--faults", nargs="*", help=f"only these kinds: {', '.join(KINDS)}")
     given = parser.parse_args()
     # So that brokers, workers and proxies end with us.
@@ -123,6 +133,7 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
         Network(TOXIPROXY, cluster.outer_ports, Path(temporary) / "toxiproxy.log") as network,
     ):
         folder = Path(temporary)
+        changes = draw_changes(random.Random(f"{seed} rules"), folder / "rules", given.rule_changes)
         settings = Settings(bootstrap=cluster.bootstrap, topic_prefix=PREFIX, session_timeout=SESSION_TIMEOUT)
         broker = Broker(settings)
         prepare(settings)
@@ -134,7 +145,11 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
         partitions = {LOG: LOG_PARTITIONS} | dict.fromkeys(DOORS, DOOR_PARTITIONS)
         groups = f"{PREFIX}scorer-intake", f"{PREFIX}scorer-score"
         cleaned = [cluster.data(node) / "cleaner-offset-checkpoint" for node in cluster.node_ids]
-        with Crew(workers) as crew, Watch(broker, partitions, groups, cleaned) as watch:
+        with (
+            Crew(workers) as crew,
+            Watch(broker, partitions, groups, cleaned) as watch,
+            Changing(settings, changes[1:], random.Random(f"{seed} applying")) as changing,
+        ):
             if not watch.until_covered({(LOG, n): 1 for n in range(LOG_PARTITIONS)}, READY_WITHIN):
                 raise RuntimeError("not ready: " + workers[0].last_words())
             began = time.monotonic()
@@ -148,7 +163,8 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
             )
             try:
                 field = Field(cluster, crew, network, rng)
-                strikes = strike_all(given, field, watch, began, publisher)
+                strikes = strike_all(given, field, watch, began, publisher, changing)
+                changing.finish()
                 wait_for_events(given, watch, publisher)
                 publisher.send_signal(signal.SIGTERM)
                 if publisher.wait(180):
@@ -157,11 +173,12 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
                 publisher.kill()
             seconds = time.monotonic() - began
             tell(f"{seconds:6.0f} s  draining")
+            until_swept(crew)
             drain(watch, crew, settings, folder)
             compactions = len(watch.compactions)
         tell(f"{time.monotonic() - began:6.0f} s  judging")
         ends, there = changelog(broker)
-        findings = judge(settings, RULES)
+        findings = judge(settings, changes)
         tell(f"{time.monotonic() - began:6.0f} s  judged")
         causes = Counter(cause for worker in workers for cause in worker.causes())
         for cause, count in causes.most_common():
@@ -170,6 +187,7 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
             brokers,
             seconds,
             strikes,
+            changing.made,
             findings,
             crew.restarts,
             crew.strange,
@@ -188,18 +206,27 @@ def prepare(settings: Settings) -> None:
 
 
 def strike_all(
-    given: argparse.Namespace, field: Field, watch: Watch, began: float, publisher: subprocess.Popen[bytes]
+    given: argparse.Namespace,
+    field: Field,
+    watch: Watch,
+    began: float,
+    publisher: subprocess.Popen[bytes],
+    changing: Changing,
 ) -> list[Strike]:
+    """Rules change meanwhile, evenly spread over the strikes."""
     left = list(given.faults or KINDS) * TIMES
+    count = len(left)
     field.rng.shuffle(left)
     strikes: list[Strike] = []
     time.sleep(5.0)
     while left:
         if publisher.poll() is not None:
             raise RuntimeError(f"the publisher ended with {publisher.returncode}")
+        changing.release(1 - (len(left) - 1) / count)
         kind = left.pop()
         standing = watch.now()
         at = time.monotonic()
+        under_way = changing.under_way
         try:
             whom = KINDS[kind](field)
         except NotStruckError as error:
@@ -214,7 +241,7 @@ def strike_all(
             raise RuntimeError(f"no recovery within {RECOVERS_WITHIN:.0f} s from {kind}\n{words}")
         pause = watch.longest_pause(at)
         uncommitted = standing.uncommitted(log=True), standing.uncommitted(log=False)
-        strike = Strike(kind, at - began, whom, *uncommitted, pause)
+        strike = Strike(kind, at - began, whom, *uncommitted, pause, under_way or changing.under_way)
         mark = "" if sum(uncommitted) else " (does not count: everything was committed)"
         tell(
             f"{strike.at:6.0f} s  {kind:28} {whom:20} uncommitted: {strike.log:6,} of the log,"
@@ -235,6 +262,15 @@ def wait_for_events(given: argparse.Namespace, watch: Watch, publisher: subproce
         if sum(end for (topic, _), end in ends.items() if topic != LOG) >= given.events:
             return
         time.sleep(1.0)
+
+
+def until_swept(crew: Crew) -> None:
+    """Every lead has passed the last change of rules."""
+    deadline = time.monotonic() + DRAINS_WITHIN
+    while len(set().union(*(worker.swept() for worker in crew.workers))) < LOG_PARTITIONS:
+        if time.monotonic() > deadline:
+            raise RuntimeError("idle leads have not passed the last change of rules")
+        time.sleep(0.5)
 
 
 def drain(watch: Watch, crew: Crew, settings: Settings, folder: Path) -> None:
@@ -287,11 +323,19 @@ def show(result: Result) -> None:
         f"{found.people:,} people, {found.merged:,} leads became part of another,"
         f" {found.forwarded:,} facts forwarded"
     )
+    announced = ", ".join(f"{found.announced[number]:,} by {name}" for number, name in enumerate(ANNOUNCE))
+    tell(
+        f"rules changed {len(result.changes)} times, with {result.in_a_change} strikes meanwhile and the"
+        f" command killed {sum(made.killed for made in result.changes)} times; outcomes that this alone"
+        f" brought about: {announced}; {found.alone:,} leads beside the oracle ({found.ties} left out),"
+        f" {found.unheard:,} crossings kept quiet"
+    )
     tell(
         f"people taken for others {found.mismatched}, lost {found.lost},"
         f" double-counted {found.double_counted}, outcomes missing {found.missing},"
         f" invented {found.invented}, dead letters wrong {found.wrong_letters},"
-        f" clocks wrong {found.wrong_clocks}; longest pause after a kill {result.pause:.1f} s (bar {BAR:.0f})"
+        f" clocks wrong {found.wrong_clocks}, wrong by the rules {found.wrong_rules};"
+        f" longest pause after a kill {result.pause:.1f} s (bar {BAR:.0f})"
     )
     for line in (*found.examples, *result.strange):
         tell("  " + line)
@@ -307,6 +351,9 @@ def sum_up(results: list[Result]) -> None:
     report("merge_lost", sum(result.findings.lost for result in results), "records and leads")
     report("merge_double_counted", sum(result.findings.double_counted for result in results), "leads")
     report("identity_mismatches", sum(result.findings.mismatched for result in results), "people")
+    report("storm_rule_changes", sum(len(result.changes) for result in results), "rule files")
+    wrong = sum(result.findings.wrong_rules for result in results)
+    report("storm_rule_change_mismatches", wrong, "leads and outcomes")
     report("storm_longest_pause_s", round(max(result.pause for result in results), 1), "s")
 
 

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+from urllib.request import urlopen
 
 from scorer.worker.endings import FATAL_EXIT
 
@@ -25,6 +26,8 @@ SESSION_TIMEOUT = 6.0
 BACKOFF = 0.5
 STOP_TIMEOUT = 60.0
 ROOT = Path(__file__).parents[2]
+_METRICS = re.compile(r"metrics on (http://\S+)")
+_GAUGE = re.compile(r'scorer_score_(clock|unswept)\w*{partition="(\d+)"} (\S+)')
 _CAUSE = re.compile(r"CRITICAL \S+: (?:stopped|fatal): (.*)")
 
 
@@ -104,6 +107,23 @@ class Worker:
 
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-1_500:] if self.log.exists() else ""
+
+    def swept(self) -> set[str]:
+        """The log partitions that it owns and of which every lead has passed the newest rules."""
+        found = _METRICS.findall(self.log.read_text(errors="replace")) if self.log.exists() else []
+        try:
+            with urlopen(found[-1], timeout=5) as answer:  # noqa: S310 - our own server
+                text = answer.read().decode()
+        except (IndexError, OSError):
+            return set()
+        scored = {
+            partition for name, partition, value in _GAUGE.findall(text) if name == "clock" and float(value)
+        }
+        return scored & {
+            partition
+            for name, partition, value in _GAUGE.findall(text)
+            if name == "unswept" and not float(value)
+        }
 
     def causes(self) -> list[str]:
         """Why it ended by itself, each time."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scorer.broker import Range, Stored
 from scorer.domain.partition import LogPartition
 from scorer.domain.reading import total
+from scorer.domain.record import decode_record
 from scorer.domain.state import PartitionState
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import DEAD_LETTERS, LOG, RULES
@@ -122,6 +123,14 @@ class Workers:
                 busy = busy or bool(records or sends)
             if only is not None:
                 return
+
+    def unread(self, kind: type) -> bool:
+        """Whether there is a record of that kind that its owner has not read."""
+        return any(
+            isinstance(decode_record(value or b""), kind)
+            for owner, log in zip(self._owners, self._broker.topics[LOG], strict=True)
+            for _, value in log[owner.state.position :]
+        )
 
     def totals(self) -> dict[bytes, float]:
         """Of leads that stand for themselves, at their own clocks."""
