@@ -1,4 +1,8 @@
-"""A real Chromium, started once for all tests of a process."""
+"""A real Chromium, started once for all tests of a module.
+
+Not of a process: while Playwright's synchronous interface is open, asyncio's loop counts as running, and no
+test that needs one of its own can have it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
