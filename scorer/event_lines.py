@@ -5,11 +5,11 @@ In a file the type alone says which door a message belongs to.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from scorer.wire.cloudevents import Head, head_of, shown
+from scorer.wire.cloudevents import decode, head_of, shown
 from scorer.wire.dead_letters import Reason, Rejected
-from scorer.wire.intake import Intake
+from scorer.wire.intake import Accepted, Intake
 from scorer.wire.registry import Registry
 from scorer.wire.times import milliseconds
 
@@ -17,17 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scorer.wire.identity import Identity
-    from scorer.wire.intake import Accepted
 
 _REMEMBERED = 4096
 
 
-class Dated(NamedTuple):
-    """A line that was accepted, and the event's own time."""
-
-    time: int
-    accepted: tuple[Accepted, ...]
-    """The log records that it makes, the fact first."""
+Dated = tuple[int, tuple[Accepted, ...]]
+"""A line that was accepted: the event's own time, and the log records that it makes, the fact first."""
 
 
 class EventLines:
@@ -41,24 +36,38 @@ class EventLines:
 
     def at(self, line: bytes, received: int, door: int, offset: int) -> tuple[Accepted, ...]:
         """As received at ``received`` (ms); raises ``Rejected``."""
-        head = head_of(line)
-        return self._intake(self._topic(head, line), line, received, door, offset)
+        try:
+            event = decode(line)
+        except Rejected:
+            kind = head_of(line).type
+            if isinstance(kind, str):
+                self._topic(kind)
+            raise
+        return self._intake.accept(self._topic(event.type), event, None, received, door, offset)
 
     def at_own_time(self, line: bytes, default: int, door: int, offset: int) -> Dated:
         """As received at the event's own time, or at ``default`` where it has none; raises ``Rejected``."""
-        head = head_of(line)
-        time = milliseconds(head.time) if isinstance(head.time, str) else default
-        topic = self._topic(head, line)
-        if head.time is None and default <= 0:
-            raise Rejected(Reason.BAD_TIME, "time: missing, and no event before it has one")
-        return Dated(time, self._intake(topic, line, time, door, offset))
+        try:
+            event = decode(line)
+        except Rejected:
+            head = head_of(line)
+            if isinstance(head.time, str):
+                milliseconds(head.time)
+            if isinstance(head.type, str):
+                self._dated(head.type, head.time, default)
+            raise
+        time = default if event.time is None else milliseconds(event.time)
+        topic = self._dated(event.type, event.time, default)
+        return time, self._intake.accept(topic, event, time, time, door, offset)
 
-    def _topic(self, head: Head, line: bytes) -> str:
-        kind = head.type
-        if not isinstance(kind, str):
-            # Any door finds out what is wrong with it.
-            self._intake(self._doors[0][0], line, 0)
-            raise Rejected(Reason.NOT_CLOUDEVENT, "type: missing")
+    def _dated(self, kind: str, time: object, default: int) -> str:
+        """The topic of a line that has a time."""
+        topic = self._topic(kind)
+        if time is None and default <= 0:
+            raise Rejected(Reason.BAD_TIME, "time: missing, and no event before it has one")
+        return topic
+
+    def _topic(self, kind: str) -> str:
         topic = self._door_of.get(kind)
         if topic is None:
             topic = self._find(kind)

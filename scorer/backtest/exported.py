@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from scorer.backtest.gathered import Gathered
 from scorer.backtest.processes import Step, run_all
 from scorer.backtest.running import (
-    CACHE,
     SHOWN,
     Bar,
     Material,
@@ -23,6 +23,7 @@ from scorer.backtest.running import (
 from scorer.backtest.sharing import is_conversion, note_conversion
 from scorer.backtest.watching import Watch
 from scorer.backtest.weeks import Draw
+from scorer.domain.calendar import Calendar
 from scorer.domain.partition import NO_RECORD, LogPartition
 from scorer.domain.record import Clock, Doors, Fact, Rules, decode_record
 from scorer.domain.state import PartitionState
@@ -34,6 +35,10 @@ from scorer.replay.sources import BadLine, BadLines, Batch, ExportSource, lines_
 
 _NO_KEY = b'"key":null'
 """What the line of a control record has, as ``line_of`` writes it: such lines are decoded beforehand."""
+
+
+CACHE = 100_000
+"""Leads kept decoded, by all processes and rule files together; some 3.5 KB each."""
 
 
 class Survey(NamedTuple):
@@ -139,11 +144,11 @@ def backtest_export(
 def _replay(one: _Given, step: Step) -> _Replayed:
     calendar = calendar_of(one.calendar)
     draw = Draw(calendar, one.survey.start, one.survey.end, one.horizon)
-    watches: dict[int, Watch] = {}
+    watches: dict[int, _Mondays] = {}
 
     def on_stop(machine: Machine, at: int) -> None:
-        watch = watches.setdefault(machine.number, Watch(draw, calendar))
-        watch.monday(machine, draw.mondays.index(at))
+        watch = watches.setdefault(machine.number, _Mondays(draw, calendar))
+        watch.look(machine, draw.mondays.index(at))
 
     bad = BadLines()
     source = ExportSource(bad, one.model)
@@ -155,12 +160,50 @@ def _replay(one: _Given, step: Step) -> _Replayed:
         for outcomes in replay.run(_noting(batches, conversions)):
             told.hear(outcomes)
     for machine in replay.machines:
-        watches.setdefault(machine.number, Watch(draw, calendar)).finish(machine)
+        watches.setdefault(machine.number, _Mondays(draw, calendar)).finish(machine)
     gathered = Gathered.joined([told.gathered, *(watches[number].gathered for number in sorted(watches))])
     gathered.dead = replay.dead_count
     return _Replayed(
         gathered, conversions, replay.records, bad.first, bad.reasons, [*replay.notes(), *source.notes()]
     )
+
+
+class _Mondays:
+    """Of one partition: which of its leads are looked at when."""
+
+    def __init__(self, draw: Draw, calendar: Calendar) -> None:
+        self._draw = draw
+        self._watch = Watch(draw, calendar)
+        self._known = 0
+        self._due: dict[int, list[bytes]] = {}
+
+    @property
+    def gathered(self) -> Gathered:
+        return self._watch.gathered
+
+    def look(self, machine: Machine, number: int) -> None:
+        """The clock has come to a Monday, and to nothing after it."""
+        for key in islice(machine.known(), self._known, None):
+            self._known += 1
+            theirs = self._draw.of(key)
+            if theirs >= number:
+                self._due.setdefault(theirs, []).append(key)
+        for theirs, keys in (
+            (number, self._due.pop(number, ())),
+            (number + 1, self._due.get(number + 1, ())),
+        ):
+            for key in keys:
+                reading = self._watch.look(machine.rules, key, machine.standing(key), number, theirs)
+                if reading is not None:
+                    self.gathered.readings.add(reading)
+
+    def finish(self, machine: Machine) -> None:
+        """At the end of the records."""
+        for key in machine.known():
+            lead = machine.standing(key)
+            if lead is not None:
+                self._watch.leave(key, lead)
+        self.gathered.faults += len(machine.faults)
 
 
 def _noting(batches: Iterable[Batch], conversions: dict[bytes, int]) -> Iterator[Batch]:

@@ -4,58 +4,57 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scorer.domain.engine import fire
-from scorer.domain.ledger import ledger
-from scorer.domain.outcomes import LEAD_DISQUALIFIED, LEAD_QUALIFIED, LEAD_STAGE, band
-from scorer.domain.reading import total
+from scorer.domain.outcomes import LEAD_DISQUALIFIED, LEAD_QUALIFIED, LEAD_STAGE
 
 if TYPE_CHECKING:
-    from scorer.domain.lead import Lead
-    from scorer.domain.rules import RuleSet
+    from scorer.domain.model import Model
 
 PRESENT = 0.05
 """Points. A rule whose points have faded below counts as one that the lead does not have."""
 CREATED = "created"
 
 
+class Reading(NamedTuple):
+    """One lead at its landmark."""
+
+    lead: bytes
+    monday: int
+    """Index of it."""
+    total: float
+    before: float
+    """The total a week before; not a number where the lead was not known then."""
+    band: str
+    points: dict[str, float]
+    """Of each rule that gives any."""
+
+
 class Readings:
-    """Leads at their landmarks, column by column; a lead's place is its row."""
+    """Leads at their landmarks, column by column (see ``Reading``); a lead's place is its row."""
 
     def __init__(self) -> None:
         self.leads: list[bytes] = []
         self.mondays = array("l")
-        """Index of the Monday."""
         self.totals = array("d")
         self.before = array("d")
-        """The total a week before; not a number where the lead was not known then."""
         self.bands: list[str] = []
         self.rules: dict[str, tuple[array[int], array[float]]] = {}
         """Rule -> (rows of leads that have points of it, the points)."""
 
-    def read(
-        self, rules: RuleSet, names: Container[str], lead: Lead, key: bytes, monday: int, at: int
-    ) -> None:
-        """``names``: of the rules that give points. ``lead``: a copy; time alone takes it to ``at`` (ms)."""
-        fire(rules, lead, key, at, [])
-        at = max(at, lead.clock)
+    def add(self, reading: Reading) -> None:
         row = len(self.leads)
-        points: dict[str, float] = {}
-        for line in ledger(rules, lead, at):
-            if line.rule in names:
-                points[line.rule] = points.get(line.rule, 0.0) + line.value
-        for rule, value in points.items():
+        for rule, value in reading.points.items():
             if abs(value) >= PRESENT:
                 rows, values = self.rules.setdefault(rule, (array("l"), array("d")))
                 rows.append(row)
                 values.append(value)
-        self.leads.append(key)
-        self.mondays.append(monday)
-        self.totals.append(total(rules, lead, at))
-        self.before.append(float("nan"))
-        self.bands.append(band(rules, lead))
+        self.leads.append(reading.lead)
+        self.mondays.append(reading.monday)
+        self.totals.append(reading.total)
+        self.before.append(reading.before)
+        self.bands.append(reading.band)
 
     @classmethod
     def joined(cls, parts: Sequence[Readings]) -> Readings:
@@ -125,3 +124,9 @@ class Gathered:
 
 
 COUNTED = frozenset({LEAD_QUALIFIED, LEAD_DISQUALIFIED, LEAD_STAGE})
+
+
+def rule_names(model: Model) -> dict[str, None]:
+    """The rules that give points, each once."""
+    every: tuple[Any, ...] = (*model.standings, *model.awards)
+    return dict.fromkeys(one.id for one in every)

@@ -10,11 +10,10 @@ from msgspec.structs import replace
 
 from scorer.backtest import ranking
 from scorer.backtest.announcing import announcements, changes, differences, funnel
-from scorer.backtest.gathered import CREATED, Gathered
+from scorer.backtest.gathered import CREATED, Gathered, rule_names
 from scorer.backtest.landmark import Sample, landmark, sample_of
 from scorer.backtest.report import Area, Changes, Data, File, Moved, Report, Week
 from scorer.backtest.running import Material
-from scorer.backtest.watching import rule_names
 from scorer.backtest.weeks import DAY, week_name
 from scorer.domain.calendar import Calendar
 from scorer.domain.model import Model, decode_model, fingerprint

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -14,10 +14,12 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from scorer.backtest.gathered import Gathered
+from scorer.backtest.lives import Lives
+from scorer.backtest.people import People
 from scorer.backtest.processes import Step, run_all
-from scorer.backtest.shares import exceptions, followed
-from scorer.backtest.sharing import Share, Sharing
-from scorer.backtest.spill import RANGE, RangeTaken, Segment, Spill, ranges
+from scorer.backtest.shares import followed, moves
+from scorer.backtest.sharing import live_all
+from scorer.backtest.spill import BUCKET, MOST_BUCKETS, RANGE, RangeTaken, Spill, ranges, spilled
 from scorer.backtest.weeks import Draw
 from scorer.domain.calendar import Calendar
 from scorer.domain.model import decode_model, encode_model
@@ -27,8 +29,6 @@ from scorer.settings import from_environment
 from scorer.wire.identity import identity_of
 
 Bar = Callable[[str, int], AbstractContextManager[Step]]
-CACHE = 100_000
-"""Leads kept decoded, by all processes and rule files together; some 3.5 KB each."""
 SHOWN = 10
 
 
@@ -52,28 +52,46 @@ class Material(NamedTuple):
     notes: list[str]
 
 
+class Share(NamedTuple):
+    """What there is to know of one share of the people."""
+
+    files: list[Gathered]
+    """Per rule file."""
+    conversions: dict[bytes, int]
+    """Lead id, as the event had it -> ms of its first conversion."""
+    bad: list[BadLine]
+    """Lines without a time before any that had one."""
+
+
 class _TakeIn(NamedTuple):
     path: Path
     folder: Path
     number: int
-    shares: int
+    jobs: int
     ranges: list[tuple[int, int]]
     """Of the file. Neighbours go to different processes, so that all are busy until the end."""
+    buckets: int
 
 
-class _Apply(NamedTuple):
+class _Move(NamedTuple):
+    folder: Path
+    number: int
+    jobs: int
+    moves: list[dict[bytes, int]]
+    """Of every bucket; empty for those of other processes."""
+
+
+class _Live(NamedTuple):
     models: list[bytes]
-    start: int
+    draw: Draw
     end: int
-    horizon: int
-    ranges: list[list[Segment]]
+    folder: Path
+    number: int
+    jobs: int
+    moves: list[dict[bytes, int]]
+    length: int
     clocks: list[int]
     first_lines: list[int]
-    elsewhere: dict[bytes, int]
-    until: int
-    number: int
-    shares: int
-    cache: int
 
 
 def backtest_events(
@@ -84,63 +102,91 @@ def backtest_events(
     bar: Bar,
     until: int = 0,
     length: int = RANGE,
+    bucket: int = BUCKET,
 ) -> Material:
     """Door messages in a file. ``horizon``: ms; ``until``: ms to which time goes on after the last message.
 
-    ``length``: bytes of the file that are taken in at once.
+    ``length``: bytes of the file that are taken in at once; ``bucket``: whose people are in memory at once.
 
     Raises ``UserError``.
     """
-    with TemporaryDirectory(prefix="scorer-backtest-") as folder:
-        pieces = ranges(path.stat().st_size, length)
+    with TemporaryDirectory(prefix="scorer-backtest-") as name:
+        folder, size = Path(name), path.stat().st_size
+        pieces = ranges(size, length)
+        buckets = min(-(-size // (bucket * jobs)) * jobs, MOST_BUCKETS)
         with bar("reading", len(pieces)) as step:
-            work = [_TakeIn(path, Path(folder), number, jobs, pieces[number::jobs]) for number in range(jobs)]
+            work = [
+                _TakeIn(path, folder, number, jobs, pieces[number::jobs], buckets) for number in range(jobs)
+            ]
             taken = sorted(
                 (one for several in run_all(_take_in, work, step) for one in several),
                 key=lambda one: one.number,
             )
+        moving = moves((tie for one in taken for tie in one.ties), buckets)
+        shared = [
+            [one if place % jobs == number else {} for place, one in enumerate(moving)]
+            for number in range(jobs)
+        ]
+        if any(moving):
+            with bar("sorting", buckets) as step:
+                run_all(_move, [_Move(folder, number, jobs, shared[number]) for number in range(jobs)], step)
         start = next((one.first for one in taken if one.first), 0)
         end = max([until, *(one.clock for one in taken)])
+        draw = Draw(calendar_of(models[0]), start, end, horizon)
         clocks = list(accumulate((one.clock for one in taken), max, initial=0))
         first_lines = list(accumulate((one.lines for one in taken), initial=0))
-        segments = [one.segments for one in taken]
-        elsewhere = exceptions((tie for one in taken for tie in one.ties), jobs)
-        with bar("scoring", len(taken) * jobs) as step:
-            apply = [
-                _Apply(
-                    [without_accounts(model) for model in models],
-                    start,
-                    end,
-                    horizon,
-                    segments,
-                    clocks[:-1],
-                    first_lines[:-1],
-                    elsewhere,
-                    end,
-                    number,
-                    jobs,
-                    CACHE // jobs // len(models),
-                )
-                for number in range(jobs)
-            ]
-            shares = run_all(_apply, apply, step)
-    return _material(models, taken, first_lines, shares, start, end, horizon)
+        with bar("scoring", buckets) as step:
+            shares = run_all(
+                _live,
+                [
+                    _Live(
+                        [without_accounts(model) for model in models],
+                        draw,
+                        end,
+                        folder,
+                        number,
+                        jobs,
+                        shared[number],
+                        length,
+                        clocks,
+                        first_lines,
+                    )
+                    for number in range(jobs)
+                ],
+                step,
+            )
+    return _material(models, taken, first_lines, shares, draw, start, end)
 
 
 def _take_in(one: _TakeIn, step: Step) -> list[RangeTaken]:
-    spill = Spill(_events(), one.folder, f"from-{one.number}", one.shares)
+    spill, events = Spill(one.folder, f"taken-{one.number}", one.buckets), _events()
     found = []
     with one.path.open("rb") as file:
         for nth, (start, end) in enumerate(one.ranges):
-            found.append(spill.take(file, nth * one.shares + one.number, start, end))
+            found.append(spill.take(events, file, nth * one.jobs + one.number, start, end))
             step(1)
     return found
 
 
-def _apply(one: _Apply, step: Step) -> Share:
-    draw = Draw(calendar_of(one.models[0]), one.start, one.end, one.horizon)
-    sharing = Sharing(one.models, draw, _events(), one.number, one.shares, one.cache)
-    return sharing.run(one.ranges, one.clocks, one.first_lines, one.elsewhere, one.until, step)
+def _move(one: _Move, step: Step) -> None:
+    spill = Spill(one.folder, f"moved-{one.number}", len(one.moves))
+    for bucket in range(one.number, len(one.moves), one.jobs):
+        if one.moves[bucket]:
+            for data in spilled(one.folder, bucket, "taken", one.jobs):
+                spill.move(data, one.moves[bucket])
+        step(1)
+
+
+def _live(one: _Live, step: Step) -> Share:
+    calendar = calendar_of(one.models[0])
+    people = People(_events(), one.length, one.clocks, one.first_lines)
+    lives = [Lives(model, one.draw, calendar, one.end) for model in one.models]
+    conversions: dict[bytes, int] = {}
+    for bucket in range(one.number, len(one.moves), one.jobs):
+        parts = (spilled(one.folder, bucket, name, one.jobs) for name in ("taken", "moved"))
+        live_all(people.sort(chain.from_iterable(parts), one.moves[bucket]), lives, one.draw, conversions)
+        step(1)
+    return Share([life.gathered for life in lives], conversions, people.bad)
 
 
 def _events() -> EventLines:
@@ -156,9 +202,9 @@ def _material(
     taken: Sequence[RangeTaken],
     first_lines: Sequence[int],
     shares: Sequence[Share],
+    draw: Draw,
     start: int,
     end: int,
-    horizon: int,
 ) -> Material:
     reasons: Counter[str] = Counter()
     bad: list[BadLine] = [line for share in shares for line in share.bad]
@@ -176,7 +222,7 @@ def _material(
         list(models),
         [standing(one) for one in files],
         resolved(conversions, files[0]),
-        Draw(calendar_of(models[0]), start, end, horizon),
+        draw,
         start,
         end,
         sum(one.accepted for one in taken) - late,

@@ -1,31 +1,42 @@
-"""Who has which lead: by a hash of its id, and all ids of one person together."""
+"""Which ids are one person's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from scorer.backtest.spill import share_of
+from scorer.backtest.spill import bucket_of
 
 
-def exceptions(ties: Iterable[tuple[bytes, bytes]], shares: int) -> dict[bytes, int]:
-    """Ids whose share is not the one that ``share_of`` says: it is that of the first of the person's ids.
+def joined(ties: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    """The first of each person's ids in byte order -> all others, for those who have several.
 
     Union-find with path halving: R. E. Tarjan and J. van Leeuwen, "Worst-Case Analysis of Set Union
-    Algorithms", JACM 31 (1984). The root is the least id in byte order.
+    Algorithms", JACM 31 (1984).
     """
-    if shares == 1:
-        return {}
     parents: dict[bytes, bytes] = {}
     for one, other in ties:
         first, second = _root(parents, one), _root(parents, other)
         if first != second:
             low, high = min(first, second), max(first, second)
             parents[high] = low
-    found = {}
+    found: dict[bytes, list[bytes]] = {}
     for key in parents:
-        share = share_of(_root(parents, key), shares)
-        if share != share_of(key, shares):
-            found[key] = share
+        root = _root(parents, key)
+        if root != key:
+            found.setdefault(root, []).append(key)
+    return found
+
+
+def moves(ties: Iterable[tuple[bytes, bytes]], buckets: int) -> list[dict[bytes, int]]:
+    """For each bucket the ids whose records belong into another one: that of the person's first id."""
+    found: list[dict[bytes, int]] = [{} for _ in range(buckets)]
+    if buckets > 1:
+        for first, others in joined(ties).items():
+            bucket = bucket_of(first, buckets)
+            for key in others:
+                own = bucket_of(key, buckets)
+                if own != bucket:
+                    found[own][key] = bucket
     return found
 
 

@@ -1,53 +1,40 @@
-"""Door messages taken in once, by any process, and kept in files until whoever has their lead comes for them.
+"""Door messages taken in once, by any process, and kept in files: each person's records in one bucket.
 
 The messages are taken in range by range of the file, each range by itself; only then does anybody know the
-whole: the clock before a range, the data's end, and which leads are one person.
+whole: the clock before a range, the data's end, and which leads are one person. The buckets are so many that
+each has room in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from struct import Struct
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from zlib import crc32
 
+from scorer.event_lines import EventLines
 from scorer.replay.sources import FILE_DOOR, BadLine
 from scorer.wire.dead_letters import Reason, Rejected
 
 if TYPE_CHECKING:
-    from scorer.event_lines import EventLines
     from scorer.wire.intake import Accepted
 
 RANGE: Final = 8 << 20
 """Bytes of a file that are taken in at once. Not a matter of how many processes there are."""
+BUCKET: Final = 32 << 20
+"""Bytes of a file for which there is one bucket."""
+MOST_BUCKETS: Final = 1_024
 HEAD: Final = Struct("<qqHIB")
 """Place, clock, length of the key, length of the value, whether its time is open."""
-_EACH: Final = 8
+EACH: Final = 8
 """Places per byte of the file: the records of a line have one each."""
 _SOME_TIME: Final = 1_700_000_000_000
 """ms; stands in for the time of a line that has none, to see whether there is anything else against it."""
 
-
-class Taken(NamedTuple):
-    """A record on its way to its lead."""
-
-    place: int
-    """Rises with the place in the file."""
-    clock: int
-    """The latest time so far, this line's included, within the range; ms."""
-    key: bytes
-    value: bytes
-    """A log record; or, where ``open`` is true, the line's number and the line, which has no time."""
-    open: bool
-
-
-class Segment(NamedTuple):
-    """A range's records for one share."""
-
-    path: str
-    start: int
-    size: int
+Taken = tuple[int, int, bytes, bytes]
+"""A record on its way to its lead: place, clock, key, value. The place rises with the place in the file; the
+clock is the latest time so far, this line's included, in ms."""
 
 
 class RangeTaken(NamedTuple):
@@ -65,8 +52,6 @@ class RangeTaken(NamedTuple):
     bad: list[BadLine]
     """The first of them, numbered from the range's first line."""
     reasons: dict[str, int]
-    segments: list[Segment]
-    """One per share."""
 
 
 def ranges(size: int, length: int = RANGE) -> list[tuple[int, int]]:
@@ -91,30 +76,29 @@ def lines_in(file: BinaryIO, start: int, end: int) -> tuple[int, list[bytes]]:
     return at, lines
 
 
-def share_of(key: bytes, shares: int) -> int:
-    """Whose a lead is, as far as its own id says."""
-    return crc32(key) % shares if shares > 1 else 0
+def bucket_of(key: bytes, buckets: int) -> int:
+    """Where a lead is, as far as its own id says."""
+    return crc32(key) % buckets if buckets > 1 else 0
 
 
 class Spill:
-    """Takes in ranges; its files, one per share, are its own."""
+    """What one process takes in; of each bucket it has a file of its own."""
 
     SHOWN = 10
 
-    def __init__(self, events: EventLines, folder: Path, name: str, shares: int) -> None:
-        self._events = events
-        self._paths = [str(folder / f"{name}-{share}") for share in range(shares)]
-        self._sizes = [0] * shares
+    def __init__(self, folder: Path, name: str, buckets: int) -> None:
+        self._paths = [folder / f"{bucket}-{name}" for bucket in range(buckets)]
 
-    def take(self, file: BinaryIO, number: int, start: int, end: int) -> RangeTaken:
+    def take(self, events: EventLines, file: BinaryIO, number: int, start: int, end: int) -> RangeTaken:
+        """The lines that begin in a range."""
         place, lines = lines_in(file, start, end)
-        shares = len(self._paths)
-        out: list[list[bytes]] = [[] for _ in range(shares)]
+        buckets = len(self._paths)
+        out = [bytearray() for _ in range(buckets)]
         ties: list[tuple[bytes, bytes]] = []
         bad: list[BadLine] = []
         reasons: dict[str, int] = {}
         clock = first = accepted_lines = 0
-        take_in, pack = self._events.at_own_time, HEAD.pack
+        pack = HEAD.pack
         for count, line in enumerate(lines, 1):
             at = place
             place += len(line) + 1
@@ -122,9 +106,9 @@ class Spill:
                 continue
             open_ = False
             try:
-                time, accepted = take_in(line, 0, FILE_DOOR, at)
+                time, accepted = events.at_own_time(line, 0, FILE_DOOR, at)
             except Rejected as rejected:
-                found = self._without_time(line, at, rejected)
+                found = _without_time(events, line, at, rejected)
                 if found is None:
                     reasons[rejected.reason] = reasons.get(rejected.reason, 0) + 1
                     if len(bad) < self.SHOWN:
@@ -132,59 +116,58 @@ class Spill:
                     continue
                 accepted, time, open_ = found, 0, True
             accepted_lines += 1
-            clock = max(clock, time)
+            if time > clock:  # noqa: PLR1730 - compiled, a call costs more
+                clock = time
             if time and (time < first or not first):
                 first = time
             lead = accepted[0][0]
             if len(accepted) > 1:
                 ties += [(lead, other) for other, _ in accepted[1:]]
             if open_:
-                told = count.to_bytes(8, "big") + line
-                out[share_of(lead, shares)] += (pack(at * _EACH, clock, len(lead), len(told), 1), lead, told)
-                continue
+                accepted = ((lead, count.to_bytes(8, "big") + line),)
             for nth, (key, value) in enumerate(accepted):
-                out[share_of(key, shares)] += (
-                    pack(at * _EACH + nth, clock, len(key), len(value), 0),
-                    key,
-                    value,
-                )
-        segments = [self._write(share, b"".join(pieces)) for share, pieces in enumerate(out)]
-        return RangeTaken(number, len(lines), accepted_lines, first, clock, ties, bad, reasons, segments)
+                bucket = out[bucket_of(key, buckets)]
+                bucket += pack(at * EACH + nth, clock, len(key), len(value), open_)
+                bucket += key
+                bucket += value
+        self._write(out)
+        return RangeTaken(number, len(lines), accepted_lines, first, clock, ties, bad, reasons)
 
-    def _without_time(self, line: bytes, at: int, rejected: Rejected) -> tuple[Accepted, ...] | None:
-        """The records of a line against which there is nothing but that it has no time."""
-        if rejected.reason != Reason.BAD_TIME:
-            return None
-        try:
-            return self._events.at_own_time(line, _SOME_TIME, FILE_DOOR, at).accepted
-        except Rejected:
-            return None
+    def move(self, data: bytes, gone: Mapping[bytes, int]) -> None:
+        """Of a bucket's records those that belong into another; ``gone``: their key -> which."""
+        out = [bytearray() for _ in self._paths]
+        at, end, size, unpack = 0, len(data), HEAD.size, HEAD.unpack_from
+        while at < end:
+            _, _, key_size, value_size, _ = unpack(data, at)
+            begins, key_at = at, at + size
+            at = key_at + key_size + value_size
+            bucket = gone.get(data[key_at : key_at + key_size], -1)
+            if bucket >= 0:
+                out[bucket] += data[begins:at]
+        self._write(out)
 
-    def _write(self, share: int, data: bytes) -> Segment:
-        start = self._sizes[share]
-        if data:
-            with Path(self._paths[share]).open("ab") as file:
-                file.write(data)
-        self._sizes[share] += len(data)
-        return Segment(self._paths[share], start, len(data))
-
-
-def bytes_of(segment: Segment) -> bytes:
-    """Records one after the other, each with a ``HEAD``."""
-    if not segment.size:
-        return b""
-    with Path(segment.path).open("rb") as file:
-        file.seek(segment.start)
-        return file.read(segment.size)
+    def _write(self, out: list[bytearray]) -> None:
+        for path, data in zip(self._paths, out, strict=True):
+            if data:
+                with path.open("ab") as file:
+                    file.write(data)
 
 
-def records_of(segment: Segment) -> Iterator[Taken]:
-    """In the order of the file."""
-    data = bytes_of(segment)
-    at, head, unpack = 0, HEAD.size, HEAD.unpack_from
-    while at < len(data):
-        place, clock, key_size, size, open_ = unpack(data, at)
-        at += head
-        value_at = at + key_size
-        yield Taken(place, clock, data[at:value_at], data[value_at : value_at + size], open_ == 1)
-        at = value_at + size
+def spilled(folder: Path, bucket: int, name: str, count: int) -> Iterator[bytes]:
+    """What spills of a name have in a bucket: records one after the other, each behind a ``HEAD``."""
+    for number in range(count):
+        path = folder / f"{bucket}-{name}-{number}"
+        if path.exists():
+            yield path.read_bytes()
+
+
+def _without_time(
+    events: EventLines, line: bytes, at: int, rejected: Rejected
+) -> tuple[Accepted, ...] | None:
+    """The records of a line against which there is nothing but that it has no time."""
+    if rejected.reason != Reason.BAD_TIME:
+        return None
+    try:
+        return events.at_own_time(line, _SOME_TIME, FILE_DOOR, at)[1]
+    except Rejected:
+        return None

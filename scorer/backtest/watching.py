@@ -1,52 +1,40 @@
-"""One rule file over one partition of recorded events: what it says, where leads stand on their Mondays."""
+"""What the backtest wants to know of leads under one rule file: what is told of them, where they stand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from scorer.backtest.gathered import COUNTED, CREATED, Gathered
+from scorer.backtest.gathered import COUNTED, CREATED, Gathered, Reading, rule_names
+from scorer.backtest.told import decode_told
+from scorer.backtest.weeks import Draw
 from scorer.domain.calendar import Calendar
 from scorer.domain.engine import fire
-from scorer.domain.lead import Lead
-from scorer.domain.outcomes import LEAD_QUALIFIED, LEAD_STAGE
+from scorer.domain.lead import Lead, copy_of
+from scorer.domain.ledger import ledger
+from scorer.domain.outcomes import LEAD_QUALIFIED, LEAD_STAGE, band
 from scorer.domain.reading import total
+from scorer.domain.rules import RuleSet
 from scorer.wire.times import milliseconds
 
 if TYPE_CHECKING:
-    from scorer.backtest.weeks import Draw
-    from scorer.domain.model import Model
     from scorer.domain.outcomes import Outcome
-    from scorer.replay.machine import Machine
 
-_SUFFIX = len(".v1")
-
-
-class _Data(msgspec.Struct, gc=False):
-    stage: str = ""
-
-
-class _Told(msgspec.Struct, gc=False):
-    time: str
-    data: _Data
-
-
-_decode = msgspec.json.Decoder(_Told).decode
+_SUFFIX: Final = len(".v1")
+_UNKNOWN: Final = float("nan")
 
 
 class Watch:
-    """Everything about one machine that the backtest wants to know; see ``Gathered``."""
+    """Gathers it; see ``Gathered``."""
 
     def __init__(self, draw: Draw, calendar: Calendar) -> None:
+        """``calendar``: of the weeks."""
         self.gathered = Gathered()
         self._draw = draw
         self._calendar = calendar
-        self._known = 0
-        self._due: dict[int, list[bytes]] = {}
         self._before: dict[bytes, float] = {}
+        self._rules: RuleSet | None = None
+        self._names: dict[str, None] = {}
 
     def hear(self, outcomes: Iterable[Outcome]) -> None:
         gathered = self.gathered
@@ -54,69 +42,46 @@ class Watch:
             kind = outcome.topic[:-_SUFFIX]
             if kind not in COUNTED:
                 continue
-            told = _decode(outcome.value)
+            told = decode_told(outcome.value)
             at = milliseconds(told.time)
             if kind == LEAD_QUALIFIED:
                 gathered.qualified.setdefault(outcome.key, at)
             what = f"{kind}:{told.data.stage}" if kind == LEAD_STAGE else kind
             gathered.weeks[self._calendar.period("week", at), what] += 1
 
-    def monday(self, machine: Machine, number: int) -> None:
-        """The clock has come to a Monday, and to nothing after it: read those whose Monday it is."""
-        self._sort_new(machine, number)
+    def look(self, rules: RuleSet, key: bytes, lead: Lead | None, number: int, theirs: int) -> Reading | None:
+        """A lead on a Monday, all before it having been applied, and nothing after it; it stays as it is.
+
+        ``number``: index of the Monday; it is that of the lead's own, ``theirs``, or of the one before.
+        """
+        before = self._before.pop(key, _UNKNOWN)
+        # An import that is not complete has not changed it.
+        if lead is None or not lead.since or lead.touched or (lead.links is not None and lead.links.moved):
+            return None
         at = self._draw.mondays[number]
-        rules = machine.rules
-        names = rule_names(rules.model)
-        readings = self.gathered.readings
-        for key in self._due.pop(number, ()):
-            lead = _standing(machine, key)
-            before = self._before.pop(key, None)
-            if lead is None:
-                continue
-            readings.read(rules, names, lead, key, number, at)
-            if before is not None:
-                readings.before[-1] = before
-        for key in self._due.get(number + 1, ()):
-            lead = _standing(machine, key)
-            if lead is not None:
-                fire(rules, lead, key, at, [])
-                self._before[key] = total(rules, lead, max(at, lead.clock))
+        if 0 < lead.wake <= at:
+            lead = copy_of(lead)
+            fire(rules, lead, key, at, [])
+        at = max(at, lead.clock)
+        now = total(rules, lead, at)
+        if number != theirs:
+            self._before[key] = now
+            return None
+        if self._rules is not rules:
+            self._rules, self._names = rules, rule_names(rules.model)
+        points: dict[str, float] = {}
+        for line in ledger(rules, lead, at):
+            if line.rule in self._names:
+                points[line.rule] = points.get(line.rule, 0.0) + line.value
+        return Reading(key, number, now, before, band(rules, lead), points)
 
-    def _sort_new(self, machine: Machine, number: int) -> None:
-        """Those that are known since the last Monday wait for their own, unless it is over."""
-        for key in islice(machine.known(), self._known, None):
-            self._known += 1
-            theirs = self._draw.of(key)
-            if theirs >= number:
-                self._due.setdefault(theirs, []).append(key)
-
-    def finish(self, machine: Machine) -> Gathered:
-        """At the end of the records."""
-        gathered = self.gathered
-        for key in machine.known():
-            lead = machine.standing(key)
-            if lead is None:
-                continue
-            if lead.links is not None and lead.links.moved:
-                gathered.moved[key] = lead.links.moved
-            elif lead.since:
-                gathered.leads += 1
-                gathered.weeks[self._calendar.period("week", lead.since), CREATED] += 1
-            elif lead.links is not None and lead.links.erased:
-                gathered.forgotten.add(key)
-        gathered.faults += len(machine.faults)
-        return gathered
-
-
-def rule_names(model: Model) -> dict[str, None]:
-    """The rules that give points, each once."""
-    every: tuple[Any, ...] = (*model.standings, *model.awards)
-    return dict.fromkeys(one.id for one in every)
-
-
-def _standing(machine: Machine, key: bytes) -> Lead | None:
-    """A copy of a lead that stands for itself; an import that is not complete has not changed it."""
-    lead = machine.standing(key)
-    if lead is None or not lead.since or lead.touched or (lead.links is not None and lead.links.moved):
-        return None
-    return lead
+    def leave(self, key: bytes, lead: Lead) -> None:
+        """A lead as it is after the last record."""
+        gathered, links = self.gathered, lead.links
+        if links is not None and links.moved:
+            gathered.moved[key] = links.moved
+        elif lead.since:
+            gathered.leads += 1
+            gathered.weeks[self._calendar.period("week", lead.since), CREATED] += 1
+        elif links is not None and links.erased:
+            gathered.forgotten.add(key)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from hashlib import blake2b
+from typing import Final
 
 from scorer.domain.calendar import Calendar
+from scorer.domain.timers import FOREVER
 
 DAY = 86_400_000
 """ms."""
 _EPOCH = date(1970, 1, 1)
 _MONDAY = 3
 """1970-01-01 was a Thursday."""
+
+
+Stop = tuple[int, int, int, bytes]
+"""When (ms), which Monday that is, which one is the lead's, and the lead."""
+NEVER: Final[Stop] = (FOREVER, 0, 0, b"")
 
 
 def week_name(number: int) -> str:
@@ -44,3 +51,13 @@ class Draw:
             return -1
         digest = blake2b(lead, digest_size=8, person=b"landmark").digest()
         return int.from_bytes(digest, "big") % len(self.mondays)
+
+    def stops(self, leads: Iterable[bytes]) -> list[Stop]:
+        """When these leads are looked at: on their Mondays, and on those before. ``NEVER`` is the last."""
+        stops = [NEVER]
+        for lead in leads:
+            theirs = self.of(lead)
+            for number in range(max(theirs - 1, 0), theirs + 1):
+                stops.append((self.mondays[number], number, theirs, lead))  # noqa: PERF401 - or nested
+        stops.sort()
+        return stops

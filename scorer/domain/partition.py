@@ -25,6 +25,7 @@ from scorer.domain.record import (
     ACCOUNT,
     Clock,
     Doors,
+    Fact,
     ImportBegin,
     ImportEnd,
     Linking,
@@ -43,7 +44,7 @@ from scorer.domain.rules import RuleSet, build
 from scorer.domain.shadowing import note_live
 from scorer.domain.shadowing import take_in as take_in_beside
 from scorer.domain.state import PartitionState
-from scorer.domain.timers import Timer
+from scorer.domain.timers import Timer, Timers
 
 FAULTS_IN_A_ROW = 20
 FAULT_WINDOW = 10_000
@@ -141,6 +142,58 @@ class LogPartition(Accounting):
             return apart.get(key)
         return copy
 
+    # -- without a log --------------------------------------------------------------------------
+
+    def begin_anew(self) -> None:
+        """As before the first record about a lead; doors and rules stay, and offsets go on."""
+        state = self.state
+        state.clock = state.began = 0
+        state.clocks, state.highest = {}, {}
+        self.leads, self.dirty, self.linked = {}, {}, set()
+        self.outcomes, self.sends, self.dead, self._suspects = [], [], [], []
+        self.timers = Timers()
+        self._clock_moved()
+
+    def pass_time(self, through: int) -> None:
+        """Move the clock to an instant (ms), if it is later: all doors have been read through it."""
+        state = self.state
+        if through > state.clock:
+            if not state.began:
+                state.began = through
+            state.clock = through
+            self._clock_moved()
+            self._fire_timers()
+
+    def post(self, key: bytes, fact: Fact) -> None:
+        """``apply``, of a fact that comes once and in its place: no door brings it again.
+
+        ``key``: of a lead that has not become part of another. For rules that never change, of no accounts
+        and without a shadow, and outside imports. Raises ``EngineFault``.
+        """
+        state = self.state
+        offset = state.position
+        try:
+            lead = self.leads.get(key)
+            if lead is None:
+                lead = self._create(key)
+            due = lead.due
+            if fact.sealed is not None or fact.account is not None:
+                take_in(lead, fact)
+            if self._is_new(lead, fact.digest):
+                index = self._rules.types.get(fact.type)
+                # fmt: off
+                step(
+                    self._rules, lead, key, index, fact.time, fact.properties, self._judged_at, self.outcomes,
+                )
+                # fmt: on
+            lead.fence = offset
+            if lead.due != due:
+                self._requeue(lead, key, due)
+        except Exception as error:
+            self.counters.faults += 1
+            raise EngineFault(offset) from error
+        state.position = offset + 1
+
     # -- the log ------------------------------------------------------------------------------
 
     def apply(self, messages: Sequence[Message]) -> None:  # noqa: C901, PLR0912, PLR0915 - one hot loop
@@ -234,29 +287,21 @@ class LogPartition(Accounting):
                         )
                         # fmt: on
                     facts += 1
-                else:
-                    digest, seen = record.digest, lead.seen
-                    # Not ``in``: bytes first try the argument as an integer, which raises and is caught.
-                    if seen and seen.find(digest) >= 0 and self._repeated(seen, digest):
-                        counters.duplicates += 1
-                    else:
-                        if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
-                            seen = self._forgotten(seen)
-                        lead.seen = seen + (digest + self._stamp)
-                        told = len(self.outcomes)
-                        step(
-                            self._rules,
-                            lead,
-                            key,
-                            index,
-                            record.time,
-                            properties,
-                            self._judged_at,
-                            self.outcomes,
-                        )
-                        if beside is not None:
-                            self._step_beside(beside, lead, key, record, properties, told)
-                        facts += 1
+                elif self._is_new(lead, record.digest):
+                    told = len(self.outcomes)
+                    step(
+                        self._rules,
+                        lead,
+                        key,
+                        index,
+                        record.time,
+                        properties,
+                        self._judged_at,
+                        self.outcomes,
+                    )
+                    if beside is not None:
+                        self._step_beside(beside, lead, key, record, properties, told)
+                    facts += 1
                 if accounts:
                     self._report(self._rules, lead, key)
                 if lead.machines != machines:
@@ -318,6 +363,18 @@ class LogPartition(Accounting):
 
     # -- event ids ------------------------------------------------------------------------------
 
+    def _is_new(self, lead: Lead, digest: bytes) -> bool:
+        """Whether the lead has not seen this event of late; now it has."""
+        seen = lead.seen
+        # Not ``in``: bytes first try the argument as an integer, which raises and is caught.
+        if seen and seen.find(digest) >= 0 and self._repeated(seen, digest):
+            self.counters.duplicates += 1
+            return False
+        if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
+            seen = self._forgotten(seen)
+        lead.seen = seen + (digest + self._stamp)
+        return True
+
     def _repeated(self, seen: bytes, digest: bytes) -> bool:
         """Whether the digest, which occurs in these bytes, is an entry of the last 24 h of the clock."""
         found = seen.find(digest)
@@ -340,14 +397,16 @@ class LogPartition(Accounting):
         return seen[start:]
 
     def _clock_moved(self) -> None:
-        self._judged_at = max(self.state.clock - self._rules.model.grace, 0)
-        seconds, began = self.state.clock // 1_000, self.state.began // 1_000
+        state, model = self.state, self._rules.model
+        through = state.clock
+        self._judged_at = max(through - model.grace, 0)
+        seconds, began = through // 1_000, state.began // 1_000
         self._stamp = max(seconds, 1).to_bytes(4, "big")
         # What was seen before the clock began counts as seen when it did, the lowest stamp of all: either
         # nothing that old is forgotten yet, or all of it.
         forget = seconds - REMEMBERED
         self._forget = (forget if forget >= began else 0).to_bytes(4, "big")
-        self._seen_bytes = self._rules.model.dedupe * SEEN_ENTRY
+        self._seen_bytes = model.dedupe * SEEN_ENTRY
 
     # -- control records ----------------------------------------------------------------------
 
@@ -381,11 +440,7 @@ class LogPartition(Accounting):
             time = clocks.get(number, 0)
             if time < through:  # noqa: PLR1730 - a call per door, every record of the clock
                 through = time
-        if through > state.clock:
-            state.began = state.began or through
-            state.clock = through
-            self._clock_moved()
-            self._fire_timers()
+        self.pass_time(through)
 
     def clock_after(self, record: Record) -> int:
         """The clock (ms) that applying a record would lead to."""

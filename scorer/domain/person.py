@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from scorer.domain.lead import Company, Lead, Sealed
-from scorer.domain.record import Posting
+from scorer.domain.record import Fact, Posting
 
 SEALED_FIELDS: Final = 16
 """Kept of a lead; a further one is not taken."""
@@ -20,7 +20,7 @@ decode_sealed = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 """The inverse; raises ``msgspec.MsgspecError`` on anything else."""
 
 
-def take_in(lead: Lead, record: Posting) -> None:
+def take_in(lead: Lead, record: Posting | Fact) -> None:
     """Keep what a fact of the lead says: the latest by event time."""
     if record.account is not None:
         lead.company = _belonging(lead.company, record.account, record.time)

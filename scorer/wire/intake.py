@@ -77,10 +77,9 @@ class Intake:
         ``topic``: a door's name without prefix (another name is a ``KeyError``: the caller's mistake).
         ``received``: the record's append time, ms. ``door``, ``offset``: its coordinates.
         """
-        types = self._types[topic]
         if value is None:
             raise Rejected(Reason.NULL_VALUE, "a door record needs a value")
-        return self._records(types, decode(value), received, door, offset)
+        return self.accept(topic, decode(value), None, received, door, offset)
 
     def take(self, topic: str, event: Event, received: int) -> tuple[Accepted, ...]:
         """The log records of an event that came through no door: those of its message in ``topic``.
@@ -88,15 +87,21 @@ class Intake:
         ``received``: by the clock of whoever received it, ms. The event's data is used up.
         """
         check(event)
-        return self._records(self._types[topic], event, received, NO_DOOR, -1)
+        return self.accept(topic, event, None, received, NO_DOOR, -1)
 
-    def _records(
-        self, types: TypesOfDoor, event: Event, received: int, door: int, offset: int
+    def accept(
+        self, topic: str, event: Event, time: int | None, received: int, door: int, offset: int
     ) -> tuple[Accepted, ...]:
+        """As of its value, of a door record that has been decoded; ``event`` is used up.
+
+        ``time``: the event's in ms, where it is known already.
+        """
+        types = self._types[topic]
         kind = event.type
         if kind not in types.known:
             types.learn(kind)
-        time = received if event.time is None else milliseconds(event.time)
+        if time is None:
+            time = received if event.time is None else milliseconds(event.time)
         lead = self._lead_id(event)
         others = self._others(event, lead) if kind in LINKING else ()
         account = self._account(event)

@@ -48,6 +48,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "check_2000_rules_s": rule_file.check,
     "diagnostics_gallery": rule_file.broken,
     "backtest_events_per_s": backtest.figures,
+    "backtest_events_per_s_full_rules": backtest.full_rules,
     "snippet_gzip_bytes": snippet.size,
     "collector_requests_per_s": collector.requests,
     "collector_batch_events_per_s": collector.batches,

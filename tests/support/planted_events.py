@@ -34,6 +34,15 @@ rules:
     - {rule: Webinar, on: page.form_submitted, points: +4}
     - {rule: Never, on: email.bounced, points: -3}
 """
+VISIT, VISITED = 0.25, 1.0
+"""Points of a visit, and of all of a lead together."""
+BUSY_RULES = (
+    RULES
+    + f"""\
+    - {{rule: Visited, on: page.viewed, where: {{path: /}}, points: +{VISIT}, cap: {VISITED}}}
+"""
+)
+"""For leads that also visit the site."""
 POINTS = {"Demo": 10, "Pricing": 5, "Unsubscribed": -8, "Blog": 1, "Post": 1, "Opened": 1, "Webinar": 4}
 PREDICTIVE = ("Demo", "Pricing")
 WARNING = "Unsubscribed"
@@ -49,6 +58,7 @@ _EVENTS: dict[str, tuple[str, dict[str, str]]] = {
     "Post": ("social.clicked", {"network": "other"}),
     "Opened": ("email.opened", {"kind": "newsletter"}),
     "Webinar": ("page.form_submitted", {"form": "webinar"}),
+    "Visited": ("page.viewed", {"path": "/"}),
     "Converted": ("feedback.converted", {}),
 }
 Rate = Callable[[Mapping[str, int]], float]
@@ -72,27 +82,33 @@ def by_threshold(threshold: float) -> Rate:
     """The rate jumps where the total rises above ``threshold``."""
 
     def rate(done: Mapping[str, int]) -> float:
-        total = sum(POINTS[rule] * times for rule, times in done.items())
+        total = sum(POINTS[rule] * times for rule, times in done.items() if rule != "Visited")
+        total += min(VISITED, VISIT * done.get("Visited", 0))
         return 0.03 if total > threshold else 0.002
 
     return rate
 
 
-def stories(leads: int, rate: Rate, seed: int = 1, days: int = 180, active: float = 14) -> Iterator[Told]:
-    """By time; at most ``days`` days long, in ``active`` of which a lead does all that it does."""
+def stories(
+    leads: int, rate: Rate, seed: int = 1, days: int = 180, active: float = 14, visits: int = 0
+) -> Iterator[Told]:
+    """By time; at most ``days`` days long, in ``active`` of which a lead does all that it does.
+
+    ``visits``: to the site, of each lead: of no effect by themselves, and for ``BUSY_RULES``.
+    """
     rng = Random(seed)
-    every = [_story(f"lead-{number}", rng, rate, days, active) for number in range(leads)]
+    every = [_story(f"lead-{number}", rng, rate, days, active, visits) for number in range(leads)]
     return merge(*every)
 
 
-def _story(lead: str, rng: Random, rate: Rate, days: int, active: float) -> list[Told]:
+def _story(lead: str, rng: Random, rate: Rate, days: int, active: float, visits: int) -> list[Told]:
     began = BEGAN + int(rng.random() * (days - active) * DAY)
     demo = rng.random() < 0.25
     chosen = ["Opened"] * rng.randrange(4) + ["Blog"] * rng.randrange(3) + ["Post"] * rng.randrange(2)
     chosen += ["Demo"] * demo + ["Pricing"] * (rng.random() < 0.35)
     chosen += ["Unsubscribed"] * (rng.random() < 0.2)
     chosen += ["Webinar"] * (rng.random() < (0.75 if demo else 0.05))
-    chosen = chosen or ["Opened"]
+    chosen = (chosen or ["Opened"]) + ["Visited"] * visits
     rng.shuffle(chosen)
     times = sorted(began + int(rng.random() * active * DAY) for _ in chosen)
     told: list[Told] = []

@@ -19,6 +19,7 @@ from scorer.backtest.reporting import Reported, report
 from scorer.backtest.running import Material, backtest_events
 from scorer.backtest.weeks import week_name
 from scorer.cli import run
+from scorer.domain import partition
 from scorer.domain.calendar import Calendar
 from scorer.domain.explaining import Explanation
 from scorer.domain.model import encode_model
@@ -29,10 +30,15 @@ from scorer.replay import Replay
 from scorer.replay.sources import BadLines, EventSource, ExportSource
 from scorer.rulefile import require
 from scorer.wire.identity import Identity
+from scorer.wire.times import milliseconds
 from tests.bench import workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from scorer.domain.indexing import TypeIndex
+    from scorer.domain.lead import Lead
+    from scorer.domain.rules import RuleSet
 
 ROOT = Path(__file__).parents[3]
 TODAY = ROOT / "rules" / "default.yaml"
@@ -98,9 +104,11 @@ def change(tmp_path: Path) -> Path:
     return path
 
 
-def _material(events: Path, *rules: Path, jobs: int = 1, length: int = 1 << 23) -> Material:
+def _material(
+    events: Path, *rules: Path, jobs: int = 1, length: int = 1 << 23, bucket: int = 1 << 23
+) -> Material:
     models = [encode_model(require(path)) for path in rules]
-    return backtest_events(events, models, HORIZON, jobs, no_bar, length=length)
+    return backtest_events(events, models, HORIZON, jobs, no_bar, length=length, bucket=bucket)
 
 
 def _reported(material: Material) -> Reported:
@@ -160,10 +168,10 @@ def test_who_qualifies_is_what_two_replays_say(
         )[:10]
 
 
-def test_any_number_of_processes_and_any_ranges_give_the_same(events: Path, change: Path) -> None:
+def test_any_number_of_processes_ranges_and_buckets_give_the_same(events: Path, change: Path) -> None:
     expected = encode_report(_reported(_material(events, TODAY, change)).report)
-    for jobs, length in ((1, 5_000), (3, 40_000)):
-        found = _reported(_material(events, TODAY, change, jobs=jobs, length=length))
+    for jobs, length, bucket in ((1, 5_000, 30_000), (3, 40_000, 1 << 23), (2, 40_000, 100_000)):
+        found = _reported(_material(events, TODAY, change, jobs=jobs, length=length, bucket=bucket))
         assert encode_report(found.report) == expected
 
 
@@ -176,6 +184,31 @@ def test_lines_that_cannot_be_used_are_the_replays(events: Path) -> None:
     assert material.reasons == bad.reasons
     assert material.bad == bad.first
     assert material.records == sum(1 for line in LINES if line) - bad.count
+
+
+def test_a_record_at_which_the_engine_fails_is_passed_over(
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [
+        line for line in LINES[1_000:] if b"page.viewed" in line and b"subject" in line and b"time" in line
+    ]
+    time = json.loads(late[7])["time"]
+    without = tmp_path / "without.jsonl"
+    without.write_bytes(b"\n".join(line for line in LINES if time.encode() not in line))
+
+    def fails(rules: RuleSet, lead: Lead, key: bytes, index: TypeIndex | None, at: int, *rest: Any) -> None:
+        if at == milliseconds(time):
+            raise ZeroDivisionError
+        engine_step(rules, lead, key, index, at, *rest)
+
+    engine_step = partition.step
+    monkeypatch.setattr(partition, "step", fails)
+    found, expected = _material(events, TODAY), _material(without, TODAY)
+    assert found.files[0].faults == 1
+    assert found.notes[0] == "the engine failed at 1 records and passed over them"
+    assert found.files[0].qualified == expected.files[0].qualified
+    assert found.files[0].weeks == expected.files[0].weeks
+    assert found.files[0].readings.totals == expected.files[0].readings.totals
 
 
 def test_a_lead_is_read_at_its_monday_as_explain_reads_it(events: Path) -> None:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scorer.backtest.shares import exceptions, followed
-from scorer.backtest.spill import lines_in, ranges, share_of
+from scorer.backtest.shares import followed, moves
+from scorer.backtest.spill import bucket_of, lines_in, ranges
 from scorer.backtest.weeks import DAY, Draw, mondays, week_name
 from scorer.domain.calendar import Calendar
 
@@ -22,20 +22,21 @@ def _ms(text: str) -> int:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("shares", [2, 3, 5])
-def test_all_ids_of_a_person_have_one_share(seed: int, shares: int) -> None:
+@pytest.mark.parametrize("buckets", [2, 3, 5])
+def test_all_ids_of_a_person_come_into_one_bucket(seed: int, buckets: int) -> None:
     rng = Random(seed)
     ids = [b"lead-%d" % number for number in range(60)]
     ties = [(rng.choice(ids), rng.choice(ids)) for _ in range(35)]
-    elsewhere = exceptions(ties, shares)
-    where = {key: elsewhere.get(key, share_of(key, shares)) for key in ids}
+    moving = moves(ties, buckets)
+    where = {key: moving[bucket_of(key, buckets)].get(key, bucket_of(key, buckets)) for key in ids}
     assert all(where[one] == where[other] for one, other in ties)
-    assert all(share_of(key, shares) != share for key, share in elsewhere.items())
-    assert exceptions(reversed(ties), shares) == elsewhere
+    for bucket, gone in enumerate(moving):
+        assert all(bucket_of(key, buckets) == bucket != target for key, target in gone.items())
+    assert moves(reversed(ties), buckets) == moving
 
 
-def test_one_share_has_no_exceptions() -> None:
-    assert exceptions([(b"a", b"b")], 1) == {}
+def test_from_one_bucket_nobody_moves() -> None:
+    assert moves([(b"a", b"b")], 1) == [{}]
 
 
 def test_a_lead_is_followed_to_the_end_and_not_in_circles() -> None:
