@@ -1,7 +1,7 @@
 """``backtest_events_per_s``: two rule files over recorded events of which the truth is known, and a report.
 
-With it come ``backtest_rss_mb``, and ``backtest_planted_missed``: what of that truth the report does not tell.
-``backtest_events_per_s_full_rules``: thirty rules instead of nine, of which each event concerns several. Files
+With it come ``backtest_rss_mb``, and ``backtest_planted_missed``: what of that truth the report lacks.
+``backtest_events_per_s_full_rules``: thirty rules instead of nine, of which several concern each event. Files
 of another size: ``SCORER_BENCH_EVENTS=200000 make bench ARGS=backtest_events_per_s``.
 """
 
