@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from scorer.domain.rules import RuleSet
 
 
+_PLAIN = bool | int | float | str | None
+_OTHERWISE = {
+    "when": "another condition",
+    "on": "other activities",
+    "sources": "from other stages",
+    "owners": "other owners",
+}
+"""What differs, by field, where its values are too long to be told."""
 BELOW_ZERO = "below zero"
 """The label of the variant that holds a by-value award's negative values."""
 
@@ -104,7 +112,7 @@ def _conditions(old: RuleSet, new: RuleSet, result: Changes) -> None:
             if former is None:
                 result.at_once.append(f"{kind} {_name(item)}: new")
             elif former != item:
-                result.at_once.append(f"{kind} {_name(item)}: changed")
+                result.at_once.append(f"{kind} {_name(item)}: {'; '.join(_differences(former, item))}")
         result.at_once.extend(f"{kind} {name}: removed" for name in held)
     for _, _, after in kinds:
         for item in after:
@@ -112,6 +120,18 @@ def _conditions(old: RuleSet, new: RuleSet, result: Changes) -> None:
                 result.from_nothing.append(
                     f"{_name(item)}: its windows begin now, nothing is known of before"
                 )
+
+
+def _differences(old: Any, new: Any) -> Iterator[str]:
+    """Of two things of one kind."""
+    for field in old.__struct_fields__:
+        was, now = getattr(old, field), getattr(new, field)
+        if was == now:
+            continue
+        if isinstance(was, _PLAIN) and isinstance(now, _PLAIN):
+            yield f"{field.replace('_', ' ')} {_value(was)} -> {_value(now)}"
+        else:
+            yield _OTHERWISE.get(field, f"another {field.replace('_', ' ')}")
 
 
 def _watches(item: Any) -> set[int]:

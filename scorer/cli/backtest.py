@@ -65,7 +65,7 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--jobs", type=click.IntRange(1, 64), help=f"Processes.  [default: the cores, at most {MOST_JOBS}]"
 )
-@click.option("--until", metavar="TIME", help="Let time pass up to this RFC 3339 time after the last event.")
+@click.option("--until", metavar="TIME", help="Let time pass up to this day or RFC 3339 time after the last event.")
 @kafka_options
 def command(
     events: Path | None,
@@ -172,7 +172,7 @@ def _run(
             raise UserError("--until is for door messages: a log export has a clock of its own")
         return backtest_export(path, None if rules is None else _model(rules), changed, horizon, jobs, _bar)
     models = [_model(rules or default_rules()), *([] if changed is None else [changed])]
-    end = 0 if until is None else milliseconds_of("--until", until, "such as 2026-11-01T10:00:00Z")
+    end = 0 if until is None else milliseconds_of("--until", until)
     return backtest_events(path, models, horizon, jobs, _bar, end)
 
 

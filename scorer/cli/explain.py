@@ -65,7 +65,7 @@ def command(
         raise UserError("--rules goes with --replay", hint="`scorer rules apply` puts rules in force")
     if asked.identifiers:
         warn_of_secret(settings)
-    until = None if at is None else _milliseconds(at)
+    until = None if at is None else milliseconds_of("--at", at)
     ids = [lead.decode() for lead in asked.in_order(identity_of(settings))]
     if file is not None:
         found = _in_file(file, rules, until, ids)
@@ -83,11 +83,6 @@ def command(
             shown.add(one.lead)
             show(one, as_json=as_json)
     return NOBODY if missing else 0
-
-
-def _milliseconds(text: str) -> int:
-    whole = text if len(text) > len("2026-11-01") else f"{text}T00:00:00Z"
-    return milliseconds_of("--at", whole, "such as 2026-11-01 or 2026-11-01T10:00:00Z")
 
 
 def _in_worker(settings: Settings, worker: str | None, ids: list[str]) -> list[Explanation | Nobody]:

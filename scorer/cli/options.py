@@ -34,14 +34,15 @@ def kafka_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def milliseconds_of(option: str, text: str, hint: str) -> int:
-    """An RFC 3339 time that an option was given; raises ``UserError``."""
+def milliseconds_of(option: str, text: str) -> int:
+    """A day (its beginning, UTC) or an RFC 3339 time that an option was given; raises ``UserError``."""
     from scorer.wire.dead_letters import Rejected
     from scorer.wire.times import milliseconds
 
     try:
-        return milliseconds(text)
+        return milliseconds(text if len(text) > len("2026-11-01") else f"{text}T00:00:00Z")
     except Rejected as rejected:
+        hint = "such as 2026-11-01 or 2026-11-01T10:00:00Z"
         raise UserError(f"{option}: {rejected.detail}", hint=hint) from rejected
 
 

@@ -47,7 +47,7 @@ class Input(NamedTuple):
 @click.option("--outcomes", type=_OUT, metavar="FILE", help="Write the outcomes' JSON here.")
 @click.option("--scores", type=_OUT, metavar="FILE", help="Write each lead's final score as JSON here.")
 @click.option("--top", type=click.IntRange(0), default=10, show_default=True, help="How many leads to show.")
-@click.option("--until", metavar="TIME", help="Let time pass up to this RFC 3339 time after the last event.")
+@click.option("--until", metavar="TIME", help="Let time pass up to this day or RFC 3339 time after the last event.")
 @click.option("--strict", is_flag=True, help="Exit with code 1 where a line could not be used.")
 def command(
     file: Path,
@@ -122,7 +122,7 @@ def read_input(file: BinaryIO, rules: Path | None, until: str | None, moved: Cal
     model = _model(rules)
     events = EventLines(identity_of(from_environment(os.environ)))
     plain = EventSource(bad, model, events)
-    end = 0 if until is None else milliseconds_of("--until", until, "such as 2026-11-01T10:00:00Z")
+    end = 0 if until is None else milliseconds_of("--until", until)
     return Input(plain.batches(everything, moved, end), bad, list)
 
 

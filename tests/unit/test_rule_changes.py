@@ -65,7 +65,7 @@ def test_the_same_rules_change_nothing() -> None:
         ({"standings": (QUIET,)}, "standing points Chief: removed"),
         (
             {"standings": (QUIET, msgspec.structs.replace(CHIEF, points=9.0))},
-            "standing points Chief: changed",
+            "standing points Chief: points 5 -> 9",
         ),
         ({"bands": ()}, "band hot: removed"),
         ({"threshold": m.Threshold(25.0, 15.0)}, "threshold: enter 20 -> 25"),
@@ -108,4 +108,4 @@ def test_an_absence_of_something_that_nobody_watched() -> None:
         ["standing points Unseen: new"], ["Unseen: its windows begin now, nothing is known of before"], []
     )
     # A longer window over the same activities has a past.
-    assert told(standings=(longer, CHIEF)) == Changes(["standing points Quiet: changed"], [], [])
+    assert told(standings=(longer, CHIEF)) == Changes(["standing points Quiet: another condition"], [], [])
