@@ -65,7 +65,7 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--jobs", type=click.IntRange(1, 64), help=f"Processes.  [default: the cores, at most {MOST_JOBS}]"
 )
-@click.option("--until", metavar="TIME", help="Let time pass up to this day or RFC 3339 time after the last event.")
+@click.option("--until", metavar="TIME", help="Let time pass up to this day or RFC 3339 time.")
 @kafka_options
 def command(
     events: Path | None,

@@ -47,7 +47,7 @@ class Input(NamedTuple):
 @click.option("--outcomes", type=_OUT, metavar="FILE", help="Write the outcomes' JSON here.")
 @click.option("--scores", type=_OUT, metavar="FILE", help="Write each lead's final score as JSON here.")
 @click.option("--top", type=click.IntRange(0), default=10, show_default=True, help="How many leads to show.")
-@click.option("--until", metavar="TIME", help="Let time pass up to this day or RFC 3339 time after the last event.")
+@click.option("--until", metavar="TIME", help="Let time pass up to this day or RFC 3339 time.")
 @click.option("--strict", is_flag=True, help="Exit with code 1 where a line could not be used.")
 def command(
     file: Path,

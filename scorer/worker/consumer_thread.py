@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import NoOffsetForPartitionError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -78,7 +79,12 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         if failed.done() and not failed.cancelled() and (error := failed.exception()) is not None:
             raise error
         partitions = [TopicPartition(*tp) for tp in positions]
-        found = await consumer.getmany(*partitions, timeout_ms=int(wait * 1000), max_records=limit)
+        try:
+            found = await consumer.getmany(*partitions, timeout_ms=int(wait * 1000), max_records=limit)
+        except NoOffsetForPartitionError:
+            # A rebalance has brought the partition again, and aiokafka looked for a commit before
+            # ``seek_all`` has said where to go on.
+            found = {}
         # Nothing from here on yields to the loop, so records, positions and number belong together:
         # after records have been handed out, their partition is assigned and has a position.
         fetched = []

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import NoReturn
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 from mode import Service
 
@@ -120,3 +121,28 @@ async def test_read_again_from_an_earlier_offset_in_other_chunks(settings: Setti
         reader.read = {number: list(range(3)) for number in range(PARTITIONS)}
         await app.read_from({TP(settings.topic_prefix + LOG, number): 3 for number in range(PARTITIONS)})
         await everything_read(broker, reader)
+
+
+async def test_a_partition_that_is_assigned_again_and_not_yet_sought(settings: Settings) -> None:
+    """Between aiokafka's assignment and our seek nothing is read, and nothing is wrong."""
+    broker = make_topics(settings, PARTITIONS)
+    reader = Reader()
+    with broker.writer() as writer:
+        append(writer)
+        async with reading(settings, reader) as app:
+            await everything_read(broker, reader)
+            thread = app.consumer._thread
+            partitions = await thread.call(_without_positions(thread._ensure_consumer()))
+            positions = reader.start_positions(TP(*partition) for partition in partitions)
+            assert (await thread.call(thread.fetch(positions, 3.0, 10)))[1] == []
+            await app.consumer.perform_seek()
+            append(writer)
+            await everything_read(broker, reader)
+
+
+async def _without_positions(consumer: AIOKafkaConsumer) -> frozenset[TopicPartition]:
+    """What it reads, of which it knows as little now as of partitions that a rebalance has just brought."""
+    partitions = consumer.assignment()
+    for partition in partitions:
+        consumer._subscription.subscription.assignment.state_value(partition).await_reset(None)
+    return partitions
