@@ -16,6 +16,7 @@ import msgspec
 from scorer.domain.lead import OPEN, newer
 from scorer.domain.model import Accounts
 from scorer.domain.reading import TOLERANCE
+from scorer.domain.record import ANNOUNCE_ALL
 
 Membership = tuple[int, float | None, int]
 """(version, points, the lead's clock then); points None: it has left."""
@@ -33,6 +34,7 @@ class Account:
     """Times are ms since 1970."""
 
     __slots__ = (
+        "announce",
         "clock",
         "due",
         "fading",
@@ -43,6 +45,7 @@ class Account:
         "seq",
         "settling",
         "status",
+        "told",
         "weights",
     )
 
@@ -57,6 +60,8 @@ class Account:
         settling: int,
         landmark: int,
         members: dict[bytes, Membership],
+        told: int,
+        announce: int,
     ) -> None:
         self.fence = fence
         """As of a lead."""
@@ -75,6 +80,12 @@ class Account:
         """Origin of the weights."""
         self.members = members
         """Lead id -> what it counts."""
+        self.told = told
+        """The status that whoever listens knows: another one where rules brought it about, and were not to
+        announce it."""
+        self.announce = announce
+        """Until it has settled: the quietest policy (``record.Rules.announce``) of the rules that it has come
+        to."""
         self.weights: dict[bytes, float] | None = None
         """Lead id -> its points as of the landmark; computed when they are asked for, and not stored."""
         self.fading: int | None = None
@@ -82,10 +93,10 @@ class Account:
 
 
 def new_account(milestone: int = 0) -> Account:
-    return Account(-1, milestone, 0, OPEN, 0, 0, 0, 0, {})
+    return Account(-1, milestone, 0, OPEN, 0, 0, 0, 0, {}, OPEN, ANNOUNCE_ALL)
 
 
-_Stored = tuple[Literal[1], int, int, int, int, int, int, int, int, dict[bytes, Membership]]
+_Stored = tuple[Literal[1], int, int, int, int, int, int, int, int, dict[bytes, Membership], int, int]
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Any = msgspec.msgpack.Decoder(_Stored).decode
 
@@ -120,6 +131,8 @@ def stored_account(account: Account) -> tuple[Any, ...]:
         account.settling,
         account.landmark,
         account.members,
+        account.told,
+        account.announce,
     )
 
 

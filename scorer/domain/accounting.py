@@ -30,7 +30,7 @@ from scorer.domain.model import Accounts
 from scorer.domain.person import account_of
 from scorer.domain.population import Joined
 from scorer.domain.reading import total
-from scorer.domain.record import ACCOUNT, Member, encode_record
+from scorer.domain.record import ACCOUNT, ANNOUNCE_ALL, ANNOUNCE_NONE, Member, encode_record
 from scorer.domain.rules import RuleSet
 from scorer.domain.state import PartitionState
 from scorer.domain.timers import Timer
@@ -153,19 +153,23 @@ class Accounting(Joining):
         value = score(accounts, account, account.clock)
         if account.status != QUALIFIED:
             if above(accounts, value):
-                account.status = QUALIFIED
-                self._say(rules, accounts, account, key, ACCOUNT_QUALIFIED, cause)
+                self._turn(rules, accounts, account, key, QUALIFIED, cause)
         elif below(accounts, value):
             if before is not None and below(accounts, before):
                 return  # the timer that is due tells it, and nothing may put it off
-            account.status = OPEN
-            self._say(rules, accounts, account, key, ACCOUNT_DISQUALIFIED, cause)
+            self._turn(rules, accounts, account, key, OPEN, cause)
         account.due = falls_below(accounts, account) if account.status == QUALIFIED else 0
 
-    def _say(
-        self, rules: RuleSet, accounts: Accounts, account: Account, key: bytes, kind: str, cause: str
+    def _turn(
+        self, rules: RuleSet, accounts: Accounts, account: Account, key: bytes, status: int, cause: str
     ) -> None:
-        self.outcomes.append(account_outcome(rules, accounts, account, key, kind, cause))
+        """It has come to a status; told unless rules were to bring it about silently, or it is known."""
+        account.status = status
+        quiet = account.announce == ANNOUNCE_NONE or (account.announce and status != QUALIFIED)
+        if status != account.told and not quiet:
+            account.told = status
+            kind = ACCOUNT_QUALIFIED if status == QUALIFIED else ACCOUNT_DISQUALIFIED
+            self.outcomes.append(account_outcome(rules, accounts, account, key, kind, cause))
 
     def _pass_milestones_of_account(self, account: Account, key: bytes) -> None:
         """What people count by the new rules they state one after the other: judged when that has settled."""
@@ -180,14 +184,15 @@ class Accounting(Joining):
             self._wake_account(before, account, key, max(milestone.clock - before.model.grace, 0))
             accounts = rules.model.accounts
             advance(accounts, account, milestone.clock - rules.model.grace)
+            account.announce = max(account.announce, milestone.announce)
             former = before.model.accounts
             if accounts is not None:
                 account.settling = account.due = max(account.clock, milestone.clock) + SETTLING
             elif former is not None:
                 account.settling = account.due = 0
                 if account.status == QUALIFIED:
-                    account.status = OPEN
-                    self._say(before, former, account, key, ACCOUNT_DISQUALIFIED, "rules")
+                    self._turn(before, former, account, key, OPEN, "rules")
+                account.announce = ANNOUNCE_ALL
             previous = milestone.version
         account.milestone = self.state.milestone
         self._wake_account(self._rules, account, key, self._judged_at)
@@ -198,6 +203,7 @@ class Accounting(Joining):
             advance(rules.model.accounts, account, account.due)
             account.settling = account.due = 0
             self._settle_account(rules, account, key, cause, None)
+            account.announce = ANNOUNCE_ALL
 
     def _changed_account(self, account: Account, key: bytes, wake: int) -> None:
         self.dirty_accounts[key] = account

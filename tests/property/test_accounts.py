@@ -21,11 +21,21 @@ from scorer.domain.account import (
     score,
 )
 from scorer.domain.accounting import STEP
-from scorer.domain.lead import DISQUALIFIED, QUALIFIED, Lead
+from scorer.domain.lead import DISQUALIFIED, OPEN, QUALIFIED, Lead
 from scorer.domain.model import Accounts, Fixed, Model, encode_model, fingerprint
 from scorer.domain.person import account_of
 from scorer.domain.reading import total
-from scorer.domain.record import ACCOUNT, Erase, Fact, Member, Rules, encode_record
+from scorer.domain.record import (
+    ACCOUNT,
+    ANNOUNCE_ALL,
+    ANNOUNCE_NONE,
+    ANNOUNCE_UPWARD,
+    Erase,
+    Fact,
+    Member,
+    Rules,
+    encode_record,
+)
 from scorer.wire.partitioner import partition_of
 from tests.property import people
 from tests.property.people import BEGAN, DAY, DOOR, LASTS, Log, draw, tell
@@ -212,10 +222,11 @@ def rules_are(monkeypatch: pytest.MonkeyPatch, way: Accounts | None) -> None:
     monkeypatch.setattr(people, "ENCODED", encode_model(msgspec.structs.replace(people.MODEL, accounts=way)))
 
 
-def change_rules(log: Log, version: int, model: Model) -> None:
+def change_rules(log: Log, version: int, model: Model, announce: int = ANNOUNCE_ALL) -> None:
     encoded = encode_model(model)
     for number in range(log.count):
-        log.append(number, None, encode_record(Rules(version, fingerprint(encoded), encoded)))
+        rules = Rules(version, fingerprint(encoded), encoded, announce)
+        log.append(number, None, encode_record(rules))
     log.settle()
 
 
@@ -292,6 +303,60 @@ def test_without_the_section_nobody_is_qualified(monkeypatch: pytest.MonkeyPatch
         ("account.disqualified", "rules"),
         ("account.qualified", "rules"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("announce", "expected"),
+    [
+        (ANNOUNCE_ALL, [("disqualified", 2), ("qualified", 3), ("disqualified", 4)]),
+        (ANNOUNCE_UPWARD, [("disqualified", 2)]),
+        (ANNOUNCE_NONE, [("disqualified", 2)]),
+    ],
+)
+def test_what_new_rules_alone_bring_about_is_told_by_the_policy(
+    monkeypatch: pytest.MonkeyPatch, announce: int, expected: list[tuple[str, int]]
+) -> None:
+    """It falls by rules and rises again by somebody's doing: nobody who believes it qualified is told."""
+    low, high = (Accounts("sum", half_life=None, enter=enter, exit=enter - 5) for enter in (50.0, 80.0))
+    rules_are(monkeypatch, low)
+    log = Log(random.Random(1), 1)
+    log.tick(BEGAN)
+    stated(log, b"anna", 1, 60.0, BEGAN)
+    change_rules(log, 2, msgspec.structs.replace(people.MODEL, accounts=high), announce)
+    sweep(log)
+    at = BEGAN + 2 * SETTLING
+    log.tick(at)
+    log.settle()
+    assert known(log)[KEY].status == OPEN
+    stated(log, b"ben", 1, 30.0, at)
+    assert known(log)[KEY].status == QUALIFIED
+    stated(log, b"ben", 2, None, at)
+    assert [(one[0].removeprefix("account."), int(one[1].rpartition(":")[2])) for one in told(log)] == [
+        ("qualified", 1),
+        *expected,
+    ]
+
+
+def test_an_account_that_rises_silently_is_told_upward_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    low, high = (Accounts("sum", half_life=None, enter=enter, exit=enter - 5) for enter in (50.0, 80.0))
+    for announce, expected in ((ANNOUNCE_NONE, []), (ANNOUNCE_UPWARD, [("account.qualified", "rules")])):
+        rules_are(monkeypatch, high)
+        log = Log(random.Random(1), 1)
+        log.tick(BEGAN)
+        stated(log, b"anna", 1, 60.0, BEGAN)
+        # The quietest of several changes counts, until all is settled.
+        change_rules(log, 2, msgspec.structs.replace(people.MODEL, accounts=low), announce)
+        change_rules(log, 3, msgspec.structs.replace(people.MODEL, accounts=low, name="Other"))
+        sweep(log)
+        log.tick(BEGAN + 2 * SETTLING)
+        log.settle()
+        assert known(log)[KEY].status == QUALIFIED
+        assert [(one[0], one[4]) for one in told(log)] == expected
+        stated(log, b"anna", 2, None, BEGAN + 2 * SETTLING)
+        falls = [("account.disqualified", "activity")] if expected else []
+        assert [(one[0], one[4]) for one in told(log)] == [*expected, *falls]
 
 
 def test_who_has_left_is_not_brought_back_by_what_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:

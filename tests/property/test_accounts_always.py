@@ -95,7 +95,7 @@ class Times:
         if self.rng.random() < 0.5:
             model = msgspec.structs.replace(model, awards=model.awards[self.rng.randrange(3) :])
         encoded = encode_model(model)
-        self.everywhere(Rules(self.version, fingerprint(encoded), encoded))
+        self.everywhere(Rules(self.version, fingerprint(encoded), encoded, self.rng.randrange(3)))
 
     def _imported(self, one: Said, offset: int) -> None:
         fact = Fact(
@@ -150,8 +150,9 @@ def test_a_version_says_one_thing(seed: int, monkeypatch: pytest.MonkeyPatch) ->
             careful.partition.touch(key)
         mine = {key: one for key, one in known(log).items() if partition_of(key, log.count) == life.number}
         assert {
-            key: (one.members, one.status, one.seq) for key, one in careful.partition.accounts.items()
-        } == {key: (one.members, one.status, one.seq) for key, one in mine.items()}
+            key: (one.members, one.status, one.seq, one.told)
+            for key, one in careful.partition.accounts.items()
+        } == {key: (one.members, one.status, one.seq, one.told) for key, one in mine.items()}
     accounts = known(log)
     for key, lead in leads(log):
         if lead.reported is not None and lead.reported[1]:
