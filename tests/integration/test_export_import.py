@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from scorer.errors import UserError
 from scorer.history import FIRST_NUMBER, History
 from scorer.log_export import Export
 from scorer.log_lines import Recorded, decode_line, recorded_of
+from scorer.rulefile import require
 from scorer.rules_apply import apply as apply_rules
 from scorer.settings import Settings
 from scorer.wire.cluster import Cluster, New
@@ -28,13 +30,14 @@ from scorer.wire.identity import Identity
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LOG, RULES, Registry
 from scorer.wire.times import milliseconds
+from tests.bench import workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.kafka_fixtures import RunningKafka
 
+DEFAULT = Path(__file__).parents[2] / "rules" / "default.yaml"
 PARTITIONS = 3
 COUNTS = {LOG: PARTITIONS, RULES: 1, DEAD_LETTERS: 3}
 NOW = milliseconds("2026-11-01T00:00:00Z")
@@ -234,3 +237,27 @@ def test_without_a_log_it_names_the_command(settings: Settings, capsys: pytest.C
     flags = ["--bootstrap", settings.bootstrap, "--topic-prefix", settings.topic_prefix]
     assert run(["log", "export", *flags]) == 2
     assert "scorer topics apply" in capsys.readouterr().err
+
+
+def test_a_backtest_of_the_log_in_kafka_is_that_of_its_export(
+    broker: Broker, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "change.yaml"
+    rules.write_text(DEFAULT.read_text().replace("above 20", "above 15"))
+    stream = workload.events(3_000, leads=80, daily=30, partitions=PARTITIONS)
+    with broker.writer() as writer:
+        for entry in workload.log(stream, partitions=PARTITIONS, model=encode_model(require(DEFAULT))):
+            writer.append(LOG, entry.partition, entry.key, entry.value)
+    flags = ["--bootstrap", settings.bootstrap, "--topic-prefix", settings.topic_prefix]
+    exported = tmp_path / "log.jsonl"
+    assert run(["log", "export", "-o", str(exported), *flags]) == 0
+    capsys.readouterr()
+    told = []
+    for source in ([str(exported)], ["--log", *flags]):
+        assert run(["backtest", *source, "--change", str(rules), "--json", "--jobs", "1"]) == 0
+        told.append(json.loads(capsys.readouterr().out))
+    for one in told:
+        del one["data"]["source"]
+    assert told[0]["today"]["funnel"]["created"]
+    assert told[0]["changes"]["newly"]["count"]
+    assert told[0] == told[1]
