@@ -118,7 +118,7 @@ chromium: ## a Chromium for the tests: the system's, or Debian's if we are root
 	fi
 
 .PHONY: bench
-bench: $(VENV)/.dev kafka ## figures as JSON lines, also in build/figures.jsonl
+bench: $(VENV)/.dev kafka $(if $(filter-out acknowledged_missing,$(ARGS)),,.cache/toxiproxy/server) ## figures as JSON lines, also in build/figures.jsonl
 	@folder=$$($(BIN)/python tools/compile) || folder=.; \
 		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.bench $(ARGS)
 
@@ -140,9 +140,12 @@ bench-peers: $(VENV)/.dev $(PEERS)/.installed kafka ## other stream processors b
 TOXIPROXY := .cache/toxiproxy/server
 
 $(TOXIPROXY):
-	@command -v go >/dev/null || { echo "make storm needs Go to build Toxiproxy" >&2; exit 2; }
+	@command -v go >/dev/null || { echo "Toxiproxy is built with Go: install that first" >&2; exit 2; }
 	@echo "building Toxiproxy (once, some minutes)"
 	@GOBIN=$(CURDIR)/$(dir $@) go install -ldflags "-s -w" github.com/Shopify/toxiproxy/v2/cmd/server@v2.5.0
+
+.PHONY: toxiproxy
+toxiproxy: $(TOXIPROXY) ## a network that can be cut, for the storm and acknowledged_missing
 
 .PHONY: storm
 storm: $(VENV)/.dev $(TOXIPROXY) kafka ## workers, brokers and network struck on a real Kafka (ARGS='--runs 3')

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.bench import (
     backtest,
     collector,
+    collector_struck,
     demo,
     engine,
     explain,
@@ -54,7 +55,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "collector_batch_events_per_s": collector.batches,
     "collector_p99_ms": collector.latency,
     "collector_soak_growth_mb": collector.soak,
-    "acknowledged_missing": collector.missing,
+    "acknowledged_missing": collector_struck.missing,
     "demo_first_qualified_s": demo.first_qualified,
 }
 

@@ -8,7 +8,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +18,7 @@ from scorer.domain.model import Model
 from scorer.wire.registry import LOG
 from tests.bench.figures import report, tell
 from tests.bench.road import prepare, processor_seconds
-from tests.support.collecting import CollectorProcess, Load
-from tests.support.intake import ids_in
+from tests.support.collecting import CollectorProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,29 +136,6 @@ def soak() -> None:
         growth = _resident_mb(child) - before
         tell(f"soak: {before:.1f} MB before")
     report("collector_soak_growth_mb", round(growth, 1), "MB")
-
-
-def missing() -> None:
-    """``acknowledged_missing``: a broker is killed again and again under load."""
-    with KafkaCluster() as kafka, tempfile.TemporaryDirectory() as folder:
-        settings, _ = prepare(kafka.bootstrap, Model(name="none", scores=()), "missing")
-        with CollectorProcess(settings, Path(folder)) as process:
-            process.ready()
-            load = Load(process.port, 8, 3)
-            for _ in range(5):
-                time.sleep(3)
-                kafka.kill(kafka.node_ids[0])
-                time.sleep(2)
-                kafka.start_node(kafka.node_ids[0])
-                process.ready()
-            load.stop()
-            process.stop()
-        there = ids_in(settings)
-    tell(
-        f"{len(load.acknowledged)} acknowledged, {dict(load.statuses)}, slowest answer {load.slowest:.2f} s, "
-        f"{len(there - load.acknowledged)} in Kafka without word"
-    )
-    report("acknowledged_missing", len(load.acknowledged - there), "events")
 
 
 def _resident_mb(process: int) -> float:

@@ -31,7 +31,6 @@ from tests.storm.story import DOORS
 from tests.storm.toxiproxy import Network
 from tests.storm.watch import Watch
 
-TOXIPROXY = ROOT / ".cache" / "toxiproxy" / "server"
 PREFIX = "storm."
 LOG_PARTITIONS, DOOR_PARTITIONS = 6, 2
 TIMES = 2
@@ -107,8 +106,6 @@ def main() -> int:
     for kind in given.faults or ():
         if kind not in KINDS:
             parser.error(f"no such fault: {kind}")
-    if not TOXIPROXY.exists():
-        raise UserError("Toxiproxy is not there", hint="`make storm` builds it; that needs Go")
     seed = given.seed if given.seed is not None else int(time.time())
     results = []
     for run in range(given.runs):
@@ -130,7 +127,7 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
     with (
         tempfile.TemporaryDirectory(prefix="scorer-storm-") as temporary,
         KafkaCluster(brokers, compiler="full", outer=True, tell=tell) as cluster,
-        Network(TOXIPROXY, cluster.outer_ports, Path(temporary) / "toxiproxy.log") as network,
+        Network(cluster.outer_ports, Path(temporary) / "toxiproxy.log") as network,
     ):
         folder = Path(temporary)
         changes = draw_changes(random.Random(f"{seed} rules"), folder / "rules", given.rule_changes)

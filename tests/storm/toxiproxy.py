@@ -6,14 +6,18 @@ import json
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.request import Request, urlopen
 
+from scorer.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
     from types import TracebackType
 
+BINARY = Path(__file__).parents[2] / ".cache" / "toxiproxy" / "server"
+"""Where `make storm` builds it."""
 HOST = "127.0.0.1"
 BOTH = ("upstream", "downstream")
 START_TIMEOUT = 10.0
@@ -22,9 +26,8 @@ START_TIMEOUT = 10.0
 class Network:
     """One proxy per broker; a process of its own that ends with the ``with`` block."""
 
-    def __init__(self, binary: Path, ports: Mapping[int, tuple[int, int]], log: Path) -> None:
+    def __init__(self, ports: Mapping[int, tuple[int, int]], log: Path) -> None:
         """``ports``: broker -> (the port to listen on, the broker's)."""
-        self._binary = binary
         self._ports = ports
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -33,13 +36,15 @@ class Network:
             self._port = one.getsockname()[1]
 
     def __enter__(self) -> Self:
+        if not BINARY.exists():
+            raise UserError("Toxiproxy is not there", hint="`make toxiproxy` builds it; that needs Go")
         self._start()
         return self
 
     def _start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._binary, "-host", HOST, "-port", str(self._port)], stdout=log, stderr=log
+                [BINARY, "-host", HOST, "-port", str(self._port)], stdout=log, stderr=log
             )
         deadline = time.monotonic() + START_TIMEOUT
         while True:
