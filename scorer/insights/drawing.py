@@ -126,11 +126,16 @@ class _Frame:
             value += self._tick
         longest = max(map(len, self._labels), default=1) * _CHARACTER + 12
         every = max(int(-(-longest // self.step)), 1)
+        taken = -longest
         for place in range(0, len(self._labels), every):
+            # At the ends a label moves inwards, and may come too near to its neighbour.
             x = self.left + (place + 0.5) * self.step
-            anchor = "start" if x - longest / 2 < 0 else "end" if x + longest / 2 > self._width else "middle"
+            left = min(max(x - longest / 2, 0.0), self._width - longest)
+            if left < taken:
+                continue
+            taken = left + longest
             pieces.append(
-                f'<text x="{_n(x)}" y="{_n(self.base + 18)}" text-anchor="{anchor}">'
+                f'<text x="{_n(left + longest / 2)}" y="{_n(self.base + 18)}" text-anchor="middle">'
                 f"{escape(self._labels[place])}</text>"
             )
         return pieces
