@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from scorer.cli import collector_check
 from scorer.cli.options import kafka_options
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 DEVELOPMENT_SECRET = "development-only"  # noqa: S105 - the default that this warns of
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @kafka_options
 @click.option("--host", metavar="ADDRESS", help="Where to listen.  [SCORER_COLLECTOR_HOST]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0: a free one.  [SCORER_COLLECTOR_PORT]")
@@ -30,6 +32,7 @@ DEVELOPMENT_SECRET = "development-only"  # noqa: S105 - the default that this wa
 @click.option("--processes", type=click.IntRange(1, 256), help="One per core.  [SCORER_COLLECTOR_PROCESSES]")
 @click.option("--check", is_flag=True, help="Only read the keys file and say what is wrong with it.")
 def command(
+    ctx: click.Context,
     settings: Settings,
     host: str | None,
     port: int | None,
@@ -45,6 +48,8 @@ def command(
     apply` have been run, and answers 503 until then. Serves /metrics, /livez and /readyz on a port of their
     own (SCORER_METRICS_HOST, SCORER_COLLECTOR_METRICS_PORT).
     """
+    if ctx.invoked_subcommand is not None:
+        return 0
     given = {
         "collector_host": host,
         "collector_port": port,
@@ -63,6 +68,9 @@ def command(
     if settings.lead_secret == DEVELOPMENT_SECRET:
         _tell("warning: SCORER_LEAD_SECRET is not set; lead ids can be guessed from e-mail addresses")
     return asyncio.run(process.run_collector(settings, _tell))
+
+
+command.add_command(collector_check.command)
 
 
 def _tell(line: str) -> None:

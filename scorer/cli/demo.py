@@ -44,9 +44,12 @@ class Duration(click.ParamType):
 def command(seconds: float, bootstrap: str | None, seed: int, speed: float, *, kafka: bool) -> None:
     """Watch invented leads travel the whole road, live.
 
-    A broker, the topics, the rules of rules/default.yaml, a worker, and a generator of believable leads.
-    The broker is part of this process unless --kafka or --bootstrap says otherwise. Ends by itself or with
-    Ctrl-C, and leaves nothing running and no files.
+    A broker, the topics, the rules of rules/default.yaml, a worker, a collector, and a generator of
+    believable leads that sends as real publishers do: SDKs, webhooks, pixels. And a page on which you are a
+    lead yourself and see your own score move; its address is shown.
+
+    The broker is part of this process unless --kafka or --bootstrap says otherwise. Ends by itself, but
+    not while the page is open, or with Ctrl-C, and leaves nothing running and no files.
     """
     if kafka and bootstrap:
         raise click.UsageError("--kafka starts a Kafka, --bootstrap names one: choose")

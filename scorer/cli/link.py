@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@token_options
+@token_options("link")
 @click.option("--to", "target", required=True, metavar="URL", help="Where it leads to: http or https.")
 @click.option("--column", default="link", show_default=True, metavar="NAME", help="What CSV calls it.")
 def command(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@token_options
+@token_options("pixel")
 @click.option("--column", default="pixel", show_default=True, metavar="NAME", help="What CSV calls it.")
 def command(
     tokens: Tokens, base: str, source: str | None, given: Mapping[str, str | None], column: str

@@ -7,7 +7,7 @@ import os
 import sys
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scorer.collector.tokens import Mail, Tokens
 
 STDIN = "-"
+KEYS = "SCORER_COLLECTOR_KEYS"
 SECRET = "SCORER_TOKEN_SECRET"  # noqa: S105 - the variable's name
 WHO = ("lead", "user_id", "email", "anonymous_id")
 ABOUT = ("email_id", "campaign", "template", "kind")
@@ -28,9 +29,21 @@ LEFT_OUT = 1
 """Exit code when some rows were left out."""
 
 
-def token_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds them; the command gets ``tokens``, ``base`` (no slash at its end), ``source`` and ``given``."""
+class _Secrets(NamedTuple):
+    where: str
+    """For messages."""
+    secrets: tuple[bytes, ...]
 
+
+def token_options(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds them; the command gets ``tokens``, ``base`` (no slash at its end), ``source`` and ``given``.
+
+    ``kind``: of keys that such tokens are made with.
+    """
+    return lambda function: _with_options(function, kind)
+
+
+def _with_options(function: Callable[..., Any], kind: str) -> Callable[..., Any]:
     @click.option(
         "--url",
         "base",
@@ -41,10 +54,18 @@ def token_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--key", "key_name", required=True, metavar="NAME", help="The key's name in the keys file.")
     @click.option(
+        "--keys",
+        "keys_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        envvar=KEYS,
+        help=f"The collector's keys file, which says where the key's secret is.  [{KEYS}]",
+    )
+    @click.option(
         "--secret-file",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help=f"The key's secret is what this file holds.  [{SECRET}: the secret itself]",
+        help=f"Without a keys file: the secret is what this file holds.  [{SECRET}: the secret itself]",
     )
     @click.option("--lead", metavar="ID", help="The recipient: a lead id, ...")
     @click.option("--user-id", metavar="ID", help="... a user id, ...")
@@ -66,6 +87,7 @@ def token_options(function: Callable[..., Any]) -> Callable[..., Any]:
         *args: Any,
         base: str,
         key_name: str,
+        keys_file: Path | None,
         secret_file: Path | None,
         source: str | None,
         **kwargs: Any,
@@ -81,7 +103,7 @@ def token_options(function: Callable[..., Any]) -> Callable[..., Any]:
         given = {name: kwargs.pop(name) for name in (*WHO, *ABOUT)}
         if source is not None and any(given[name] for name in WHO):
             raise click.UsageError("the recipients are in --from, or given one by one")
-        tokens = _tokens(key_name, secret_file)
+        tokens = _tokens(key_name, _secrets(key_name, kind, keys_file, secret_file))
         return function(*args, tokens=tokens, base=base.rstrip("/"), source=source, given=given, **kwargs)
 
     return command
@@ -174,24 +196,39 @@ def one(make: Callable[[Mapping[str, str | None]], str]) -> int:
     return 0
 
 
-def _tokens(key_name: str, secret_file: Path | None) -> Tokens:
+def _secrets(key_name: str, kind: str, keys_file: Path | None, secret_file: Path | None) -> _Secrets:
+    """Raises ``UserError`` where there is none."""
+    if secret_file is not None:
+        try:
+            return _Secrets(str(secret_file), (secret_file.read_bytes().strip(),))
+        except OSError as error:
+            raise UserError(f"{secret_file}: {error.strerror}") from None
+    if keys_file is not None:
+        from scorer.collector.keys import require
+
+        (key,) = require(keys_file, os.environ, only=key_name)
+        if key.kind != kind:
+            raise UserError(
+                f"{keys_file}: `{key_name}` is a key of the kind {key.kind}, and not {kind}",
+                hint=f"--key names one of the kind {kind}",
+            )
+        return _Secrets(f"{keys_file}: `{key_name}`", key.secrets)
+    secret = os.environ.get(SECRET, "").strip().encode("utf-8", "surrogateescape")
+    if not secret:
+        raise UserError(
+            "there is no secret",
+            hint=f"--keys FILE, the collector's keys file (or {KEYS}); or --secret-file FILE",
+        )
+    return _Secrets(SECRET, (secret,))
+
+
+def _tokens(key_name: str, found: _Secrets) -> Tokens:
     from scorer.collector.tokens import MIN_SECRET, Tokens
 
-    if secret_file is not None:
-        where = str(secret_file)
-        try:
-            secret = secret_file.read_bytes().strip()
-        except OSError as error:
-            raise UserError(f"{where}: {error.strerror}") from None
-    else:
-        where = SECRET
-        secret = os.environ.get(SECRET, "").strip().encode("utf-8", "surrogateescape")
-        if not secret:
-            raise UserError("there is no secret", hint=f"--secret-file FILE, or {SECRET} in the environment")
-    if len(secret) < MIN_SECRET:
-        raise UserError(f"{where}: the secret is shorter than {MIN_SECRET} bytes")
+    if min(map(len, found.secrets)) < MIN_SECRET:
+        raise UserError(f"{found.where}: the secret is shorter than {MIN_SECRET} bytes")
     try:
-        return Tokens(key_name, (secret,))
+        return Tokens(key_name, found.secrets)
     except ValueError as error:
         raise UserError(f"--key: {error}") from None
 

@@ -85,24 +85,33 @@ class Keys(NamedTuple):
     diagnostics: list[Diagnostic]
 
 
-def load(path: Path, environment: Mapping[str, str]) -> Keys:
-    """Reads a keys file; raises ``UserError`` only if it can't be opened."""
-    return loads(read(path), str(path), environment, path.parent)
+def load(path: Path, environment: Mapping[str, str], only: str | None = None) -> Keys:
+    """Reads a keys file; raises ``UserError`` only if it can't be opened.
+
+    ``only``: the one key that matters, so that the others' secrets need not be at hand.
+    """
+    return loads(read(path), str(path), environment, path.parent, only=only)
 
 
 def loads(
-    data: bytes, name: str, environment: Mapping[str, str], folder: Path, kinds: Mapping[str, Kind] = KINDS
+    data: bytes,
+    name: str,
+    environment: Mapping[str, str],
+    folder: Path,
+    kinds: Mapping[str, Kind] = KINDS,
+    only: str | None = None,
 ) -> Keys:
     """``name`` stands for the file in the diagnostics. ``folder``: where paths in it begin."""
-    build = _Reader(environment, folder, kinds).read
-    made, report = understand(data, name, build, "a keys file", "begin with `keys:`", folder)
+    build = _Reader(environment, folder, kinds, only).read
+    begin = "begin with `keys:`"
+    made, report = understand(data, name, build, "a keys file", begin, folder, quoting=False)
     found = [_without_secrets(one) for one in report.diagnostics()]
     return Keys(made if made is not None and not report.errors else (), found)
 
 
-def require(path: Path, environment: Mapping[str, str]) -> tuple[PublisherKey, ...]:
+def require(path: Path, environment: Mapping[str, str], only: str | None = None) -> tuple[PublisherKey, ...]:
     """The keys of a file without mistakes; raises ``UserError`` with all of them."""
-    found = load(path, environment)
+    found = load(path, environment, only)
     if not found.keys:
         text = "\n\n".join(one.render() for one in found.diagnostics)
         count = sum(one.severity == "error" for one in found.diagnostics)
@@ -124,7 +133,10 @@ def _without_secrets(found: Diagnostic) -> Diagnostic:
 
 
 class _Reader:
-    def __init__(self, environment: Mapping[str, str], folder: Path, kinds: Mapping[str, Kind]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, kinds: Mapping[str, Kind], only: str | None
+    ) -> None:
+        self._only = only
         self._environment = environment
         self._folder = folder
         self._kinds = kinds
@@ -149,6 +161,8 @@ class _Reader:
             if name in names:
                 report.error(place, f"there are two keys `{name}`")
             names.add(name)
+            if self._only not in {None, name}:
+                continue
             key = self._key(report, entry, name)
             if key is None:
                 continue
@@ -157,6 +171,9 @@ class _Reader:
                 self._own(report, place, key, taken)
         if found is not None and not found.entries:
             report.error(found.place, "there is no key")
+        elif found is not None and self._only is not None and self._only not in names:
+            hint = did_you_mean(self._only, names) or f"it has these: {', '.join(sorted(names))}"
+            report.error(found.place, f"there is no key `{self._only}`", hint)
         return tuple(made)
 
     def _own(
@@ -190,8 +207,12 @@ class _Reader:
         if kind is None or secrets is None or report.errors > errors:
             return None
         about = self._kinds[kind]
+        given = {
+            option: str(self._folder / value) if option in about.paths else value
+            for option, value in (options or {}).items()
+        }
         try:
-            source = about.make(Key(name, secrets, options or {}))
+            source = about.make(Key(name, secrets, given))
         except UserError as error:
             report.error(entry.key.place, error.message, error.hint)
             return None

@@ -12,6 +12,7 @@ from scorer.domain.record import PROFILE_UPDATED, Fact
 
 RATE_WINDOW = 5.0  # seconds
 NEWS_KEPT = 60
+SEEN_KEPT = 30
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Row:
     stage: str = ""
     did: str = ""
     did_at: int = 0
+    seen: tuple[tuple[int, str], ...] = ()
+    """(when, what) of its newest activities, oldest first; replaced as a whole: another thread reads it."""
     changed_at: int = 0
     change: float = 0.0
     """What the newest change of the total was."""
@@ -49,27 +52,27 @@ class News:
 class Counters:
     """How many records each part of the road has seen."""
 
-    doors: int = 0
+    taken: int = 0
+    refused: int = 0
     log: int = 0
     imported: int = 0
     qualified: int = 0
     disqualified: int = 0
-    dead: int = 0
 
 
 class Board:
-    """Takes in what the topics say; the display reads it. ``now`` is ms since 1970, given by the caller.
+    """Takes in what the topics say; the display reads it. ``now`` is ms since 1970, given by the caller."""
 
-    ``name_of`` gives the name that a lead id is shown by.
-    """
-
-    def __init__(self, name_of: Callable[[str], str]) -> None:
-        self._name_of = name_of
+    def __init__(self, name_of: Callable[[str], str] = str) -> None:
+        self.name_of = name_of
+        """The name that a lead id is shown by."""
         self.rows: dict[str, Row] = {}
         self.news: deque[News] = deque(maxlen=NEWS_KEPT)
         self.counters = Counters()
         self.reasons: dict[str, int] = {}
-        """Dead letters by reason."""
+        """Refused requests by the reason told."""
+        self.page = ""
+        """Where the page is, once it is open to visitors."""
         self.step = ""
         """What the start is busy with; empty when everything runs."""
         self.headline: News | None = None
@@ -77,12 +80,12 @@ class Board:
         self._sent: deque[int] = deque()
 
     def published(self, now: int) -> None:
-        """A door has acknowledged an event."""
-        self.counters.doors += 1
+        """The collector has taken an event."""
+        self.counters.taken += 1
         self._sent.append(now)
 
     def rate(self, now: int) -> float:
-        """Events per second through the doors, over the last seconds."""
+        """Events per second into the collector, over the last seconds."""
         while self._sent and self._sent[0] < now - RATE_WINDOW * 1000:
             self._sent.popleft()
         return len(self._sent) / RATE_WINDOW
@@ -91,8 +94,12 @@ class Board:
         """A fact was read from the lead log."""
         self.counters.log += 1
         row = self._row(lead)
-        if fact.type != PROFILE_UPDATED and fact.time >= row.did_at:
-            row.did, row.did_at = phrases.did(fact.type, fact.properties), fact.time
+        if fact.type == PROFILE_UPDATED:
+            return
+        words = phrases.did(fact.type, fact.properties)
+        row.seen = (*row.seen, (fact.time, words))[-SEEN_KEPT:]
+        if fact.time >= row.did_at:
+            row.did, row.did_at = words, fact.time
 
     def score(self, event: Mapping[str, Any], now: int) -> None:
         """A ``lead.score.v1`` event was read."""
@@ -103,6 +110,10 @@ class Board:
         row.scored = True
         row.total, row.parts = data["total"], data["parts"]
         row.band, row.stage = data["band"], data["stage"]
+
+    def gone(self, lead: str) -> None:
+        """A lead has become part of another."""
+        self._row(lead).scored = False
 
     def outcome(self, event: Mapping[str, Any], now: int) -> News:
         """A ``lead.qualified.v1`` or ``lead.disqualified.v1`` event was read."""
@@ -124,9 +135,9 @@ class Board:
         self.news.append(news)
         return news
 
-    def dead_letter(self, reason: str) -> None:
-        """A dead letter was read."""
-        self.counters.dead += 1
+    def refused(self, reason: str) -> None:
+        """The collector has refused a request."""
+        self.counters.refused += 1
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
     def ranking(self) -> list[Row]:
@@ -138,5 +149,5 @@ class Board:
     def _row(self, lead: str) -> Row:
         row = self.rows.get(lead)
         if row is None:
-            row = self.rows[lead] = Row(lead, self._name_of(lead))
+            row = self.rows[lead] = Row(lead, self.name_of(lead))
         return row

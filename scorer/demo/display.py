@@ -36,10 +36,10 @@ STAGES = {
     "Open": "dim",
     "Inactive": "dim",
 }
-ROAD = ("7 doors", "intake", "lead.log.v1", "score", "lead.(dis)qualified.v1")
+ROAD = ("HTTP", "collector", "lead.log.v1", "score", "lead.(dis)qualified.v1")
 WIDE_ROAD = (
-    "7 door topics",
-    "intake",
+    "SDKs, webhooks, pixels",
+    "collector",
     "lead.log.v1",
     "score",
     "lead.score.v1, lead.qualified.v1, lead.disqualified.v1",
@@ -60,6 +60,8 @@ class View:
         width, height = options.max_width, options.height or console.size.height
         now = int(time.time() * 1000)
         lines = [self._road(width), self._counters(width, now)]
+        if self.board.page:
+            lines.append(self._page(width))
         rest = max(2, height - len(lines) - 3)  # two rules and the table's heading
         for_news = max(3, min(rest * 2 // 5, 14))
         for_rows = rest - for_news
@@ -88,10 +90,10 @@ class View:
             left = Text(" ")
             outcomes = counters.qualified + counters.disqualified
             for label, value in (
-                ("doors ", f"{counters.doors:,} ({board.rate(now):.0f}/s)"),
+                ("events ", f"{counters.taken:,} ({board.rate(now):.0f}/s)"),
+                ("refused ", f"{counters.refused:,}"),
                 ("log ", f"{counters.log:,}"),
                 ("outcomes ", f"{outcomes:,}"),
-                ("dead letters ", f"{counters.dead:,}"),
             ):
                 left.append(label, "dim")
                 left.append(f"{value}   ", "bold")
@@ -99,6 +101,12 @@ class View:
         right = Text(f"{self.clock}{ending}" if self.clock else "", "dim")
         left.truncate(max(0, width - len(right)), overflow="ellipsis", pad=True)
         return _line(left + right, width)
+
+    def _page(self, width: int) -> Text:
+        text = Text(" your own score ", "dim")
+        text.append(self.board.page, "bold underline")
+        text.append("  click around there, and watch it move", "dim")
+        return _line(text, width)
 
     def _ruler(self, width: int, title: str) -> Text:
         text = Text(f"{self._rule * 2} ", "dim", no_wrap=True)
@@ -199,13 +207,13 @@ def summary(
     leads = sum(row.scored for row in board.rows.values())
     yield ""
     yield (
-        f"{counters.doors:,} events came through the doors in {seconds:.0f} s, after {counters.imported:,} "
-        f"of history: {leads:,} leads scored."
+        f"{counters.taken:,} events came in through the collector in {seconds:.0f} s, after "
+        f"{counters.imported:,} of history: {leads:,} leads scored."
     )
     first = "" if first_qualified is None else f" The first was seen {first_qualified:.1f} s after the start."
     yield f"{counters.qualified:,} qualified, {counters.disqualified:,} disqualified.{first}"
     reasons = ", ".join(f"{reason} {number}" for reason, number in sorted(board.reasons.items()))
-    yield f"{counters.dead:,} unreadable messages became dead letters" + (f": {reasons}." if reasons else ".")
+    yield f"Bad requests that were refused: {counters.refused:,}" + (f" ({reasons})." if reasons else ".")
     yield ""
     yield "Where to go next:"
     yield "  rules/default.yaml       every point above is a number in it; change one and run this again"

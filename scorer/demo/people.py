@@ -13,9 +13,10 @@ from scorer.demo.traces import Trace, profile
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who leaves traces. ``lead`` is the id that the publishers know them by."""
+    """Somebody who leaves traces."""
 
-    lead: str
+    user_id: str
+    """By which the app, the site and the CRM know them; the scheduler knows their address only."""
     first_name: str
     last_name: str
     company: str
@@ -26,14 +27,21 @@ class Person:
         """First and last name."""
         return f"{self.first_name} {self.last_name}"
 
+    @property
+    def email(self) -> str:
+        """The address at work."""
+        return f"{self.first_name}.{self.last_name}@{_domain(self.company)}.example".lower()
+
     def introduction(self) -> Trace:
-        """The profile as a CRM sends it; who it is by name and address never gets past intake."""
-        address = f"{self.first_name}.{self.last_name}@{_domain(self.company)}.example".lower()
+        """The profile as an app sends it; who it is by name and address never gets past intake.
+
+        With id and address in it, what is told of either counts for one person from here on.
+        """
         return profile(
             {
                 "first_name": self.first_name,
                 "last_name": self.last_name,
-                "email": address,
+                "email": self.email,
                 "company": self.company,
                 **self.attributes,
             }
@@ -75,13 +83,13 @@ class Town:
             **attributes,
         }
         person = Person(
-            lead=f"{self._prefix}-{len(self.people) + 1:04d}",
+            user_id=f"{self._prefix}-{len(self.people) + 1:04d}",
             first_name=first,
             last_name=last,
             company="University of Velloway" if kind == "student" else pick(COMPANIES),
             attributes={name: value for name, value in chosen.items() if value is not None},
         )
-        self.people[person.lead] = person
+        self.people[person.user_id] = person
         return person
 
     def _work(self, kind: str) -> dict[str, Any]:

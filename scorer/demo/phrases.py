@@ -14,6 +14,7 @@ _APP = {
     "app.project_created": "created a project",
     "app.task_created": "created a task",
 }
+_FORMS = {"survey": "answered a survey", "newsletter": "asked for the newsletter"}
 _SALES = {
     "accepted": "sales accepted",
     "nurtured": "sales: nurture",
@@ -48,7 +49,8 @@ def _page(action: str, properties: Mapping[str, Any]) -> str:
     if action == "downloaded":
         return "downloaded a book" if properties.get("kind") == "ebook" else "downloaded a file"
     if action == "form_submitted":
-        return f"sent a {properties.get('form', 'form')}"
+        form = properties.get("form", "")
+        return _FORMS.get(form) or f"sent the form {form}".rstrip()
     return f"read {properties.get('path', 'a page')}"
 
 

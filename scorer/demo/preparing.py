@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from scorer import rulefile, rules_apply
 from scorer.broker import Broker, unreachable
 from scorer.demo.embedded import PARTITIONS, EmbeddedBroker
-from scorer.demo.publisher import encode
+from scorer.demo.traces import encode
 from scorer.domain.model import encode_model
 from scorer.errors import UserError
 from scorer.history import History

@@ -1,51 +1,48 @@
-"""Publishes the story's acts on the doors when they are due.
-
-As any publisher would: JSON, and a key of its own choice.
-"""
+"""Sends the story's acts to the collector when they are due, and hears what has become of them."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaError, KafkaException, Producer
-
-from scorer.demo import traces
 from scorer.demo.story import Act, Story
 from scorer.errors import UserError
 
+if TYPE_CHECKING:
+    from scorer.demo.lanes import Answer, Lanes
+    from scorer.demo.senders import Senders, Sent
+
 LATE_AT_MOST = 200
-"""Acts published in one go, so that the display stays alive when they have piled up."""
+"""Acts sent in one go, so that the display stays alive when they have piled up."""
+BAD_REQUEST = 400
 
 
 class Publisher:
-    """One producer for all doors. ``speed`` 2 tells the story in half the time.
+    """All publishers of a story. ``speed`` 2 tells it in half the time.
 
-    ``delivered`` is called for each message that Kafka has acknowledged.
+    ``taken`` is called for each event that the collector has answered with success, ``refused`` with the
+    code for each that it refused and was to refuse.
     """
 
     def __init__(
-        self, bootstrap: str, prefix: str, story: Story, speed: float, delivered: Callable[[], None]
+        self,
+        story: Story,
+        senders: Senders,
+        lanes: Lanes,
+        speed: float,
+        taken: Callable[[], None],
+        refused: Callable[[str], None],
     ) -> None:
-        self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap,
-                "acks": "all",
-                "linger.ms": 5,
-                "message.timeout.ms": 20_000,
-                "log_level": 0,
-            }
-        )
-        self._prefix = prefix
         self._story = story
+        self._senders = senders
+        self._lanes = lanes
         self._speed = speed
-        self._delivered = delivered
+        self._taken = taken
+        self._refused = refused
         self._acts = story.acts()
         self._next: Act | None = None
         self._started = 0.0
-        self._failure: KafkaError | None = None
 
     def start(self) -> None:
         """The story begins now."""
@@ -53,40 +50,34 @@ class Publisher:
         self._next = next(self._acts)
 
     def publish_due(self) -> None:
-        """Sends what is due, and hears of what has arrived; raises ``UserError`` when Kafka refuses."""
+        """Sends what is due, and hears of what was sent.
+
+        Raises ``UserError`` where something is refused that should not be, or taken that should not be.
+        """
         now = (time.monotonic() - self._started) * self._speed
         for _ in range(LATE_AT_MOST):
             if self._next is None or self._next.at > now:
                 break
             self._send(self._next)
             self._next = next(self._acts)
-        self._producer.poll(0)
-        if self._failure is not None:
-            raise UserError(f"a door does not take events: {self._failure.str()}", exit_code=1)
-
-    def close(self) -> None:
-        """Gives what is on its way a moment to arrive."""
-        self._producer.flush(2.0)
+        answers = self._lanes.answers
+        while answers:
+            self._heard(*answers.popleft())
 
     def _send(self, act: Act) -> None:
-        if act.trace is None:
-            value = act.garbage
+        moment = int(time.time() * 1000)
+        if act.person is None or act.trace is None:
+            self._lanes.send(act.nonsense, self._senders.nonsense(act.nonsense, moment))
         else:
-            moment = int(time.time() * 1000)
-            value = encode(traces.cloud_event(act.trace, act.lead, self._story.event_id(), moment))
-        try:
-            # Keyed as this publisher likes: it is intake that brings a lead's events together.
-            self._producer.produce(self._prefix + act.door, value, act.lead.encode(), on_delivery=self._heard)
-        except (KafkaException, BufferError) as error:
-            raise UserError(f"a door does not take events: {error}", exit_code=1) from error
+            self._lanes.send(act.person.user_id, self._senders.sent(act.person, act.trace, moment))
 
-    def _heard(self, error: KafkaError | None, _: object) -> None:
-        if error is None:
-            self._delivered()
+    def _heard(self, request: Sent, answer: Answer) -> None:
+        failed = bool(answer.refused) or answer.status >= BAD_REQUEST
+        if request.nonsense is not None and failed != request.nonsense:
+            what = f"{request.method} {request.path.partition('?')[0]}"
+            did = f"answered {answer.status}: {answer.words}" if failed else "took what is nonsense"
+            raise UserError(f"the collector {did}", hint=f"the demonstration sent {what}", exit_code=1)
+        if failed:
+            self._refused(answer.refused[0] if answer.refused else str(answer.status))
         else:
-            self._failure = error
-
-
-def encode(event: dict[str, Any]) -> bytes:
-    """A CloudEvent as a message's value."""
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+            self._taken()

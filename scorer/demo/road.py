@@ -18,6 +18,8 @@ from scorer.settings import Settings
 if TYPE_CHECKING:
     from scorer.demo.stopping import Stopping
 
+KEYS_FILE = "keys.yaml"
+"""In the folder; whoever starts the collector writes it first."""
 CHECKPOINT = 0.5
 """Seconds between the worker's checkpoints: how old a score on the display may be."""
 
@@ -52,8 +54,11 @@ class Road:
             data_dir=folder / "worker",
             checkpoint_interval=CHECKPOINT,
             metrics_port=0,
+            collector_keys=folder / KEYS_FILE,
+            collector_port=0,
+            collector_metrics_port=0,
         )
-        """Of this road's commands and of its worker."""
+        """Of this road's commands, its worker and its collector."""
 
     def __enter__(self) -> Self:
         with self._stack:
@@ -70,7 +75,7 @@ class Road:
         self._stack.close()
 
     def prepare(self) -> None:
-        """Makes the topics, and puts doors and rules into the log. A worker may be waiting for them."""
+        """Makes the topics, and puts doors and rules into the log. Its parts may be waiting for them."""
         from scorer.demo import preparing  # noqa: PLC0415 - loads while the worker does
 
         preparing.make_topics(self.settings, self._embedded, self._say)
@@ -78,8 +83,8 @@ class Road:
         preparing.apply_rules(self.settings, self._rules)
 
     @property
-    def worker_environment(self) -> dict[str, str]:
-        """The settings as the worker's environment."""
+    def environment(self) -> dict[str, str]:
+        """The settings as the environment of its parts."""
         values = {name: getattr(self.settings, name) for name in self.settings.__struct_fields__}
         return {f"SCORER_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 

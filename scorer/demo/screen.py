@@ -27,6 +27,9 @@ class Screen(Protocol):
     def step(self, words: str) -> None:
         """What the start is busy with; "" when everything runs."""
 
+    def invite(self, address: str) -> None:
+        """The page is open there."""
+
     def told(self, news: News) -> None:
         """An outcome has arrived."""
 
@@ -58,8 +61,11 @@ class LiveScreen:
         self._board.step = words
         self._live.refresh()
 
-    def told(self, news: News) -> None:
+    def invite(self, address: str) -> None:
         """It is on the board already."""
+
+    def told(self, news: News) -> None:
+        """Likewise."""
 
     def draw(self, clock: str) -> None:
         if monotonic() - self._drawn >= REFRESH:
@@ -85,6 +91,9 @@ class PlainScreen:
     def step(self, words: str) -> None:
         if words:
             self._say(words)
+
+    def invite(self, address: str) -> None:
+        self._say(f"your own score: {address} (click around there, and watch it move)")
 
     def told(self, news: News) -> None:
         self._say(plain(news))

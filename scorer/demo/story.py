@@ -27,39 +27,22 @@ RUSH, CALM = 0.3, 0.9
 OLD_FRIENDS = 4
 """Every fourth is somebody with a past."""
 
-GARBAGE_EVERY = 9.0
-"""Seconds between two messages that nobody can read."""
-GARBAGE: tuple[tuple[str, bytes], ...] = (
-    (traces.DOORS["page"], b'{"specversion":"1.0","id":"g1","source":"/web/si'),
-    (
-        traces.DOORS["email"],
-        b'{"specversion":"1.0","id":"g2","source":"/mail","type":"email.opened","data":{}}',
-    ),
-    (
-        traces.DOORS["social"],
-        b'{"specversion":"1.0","id":"g3","source":"/social","type":"telepathy","subject":"x","data":{}}',
-    ),
-    (traces.DOORS["booking"], b"\x00\x01\x02 not even text \xff"),
-    (
-        traces.DOORS["profile"],
-        b'{"specversion":"1.0","id":"g5","source":"/crm","type":"profile.updated","subject":"x","data":{"age":NaN}}',
-    ),
-)
-"""(door, value) of dead letters to be: cut short, nobody's, of an unknown type, no text, not a number."""
+NONSENSE_EVERY = 9.0
+"""Seconds between two requests that are to be refused."""
+NONSENSE = ("cut short", "of nobody", "not signed", "of a stranger", "of no kind")
 
 
 class Act(NamedTuple):
-    """One message to publish ``at`` so many seconds after the start; without a trace it is ``garbage``."""
+    """One request ``at`` so many seconds after the start; of nobody, it is the ``nonsense`` that it says."""
 
     at: float
-    door: str
-    lead: str
+    person: Person | None
     trace: Trace | None
-    garbage: bytes = b""
+    nonsense: str = ""
 
 
 class Story:
-    """All that happens. ``people`` (by lead id) grows as ``acts`` is read."""
+    """All that happens. ``people`` (by user id) grows as ``acts`` is read."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -68,11 +51,6 @@ class Story:
         self._numbers = count(1)
         self.people: dict[str, Person] = self._town.people
 
-    def name_of(self, lead: str) -> str:
-        """Somebody's name; the id itself where it is nobody's here."""
-        person = self.people.get(lead)
-        return lead if person is None else person.name
-
     def event_id(self) -> str:
         """The next event's id, different from all others of this story."""
         return f"demo-{self.seed}-{next(self._numbers):06d}"
@@ -80,21 +58,21 @@ class Story:
     def history(self, now: int) -> Iterator[dict[str, Any]]:
         """CloudEvents of the weeks before ``now`` (ms since 1970, UTC), oldest first."""
         moments = [
-            (now - ago, number, life.person.lead, trace)
+            (now - ago, number, life.person.user_id, trace)
             for life in self._past
             for number, (ago, trace) in enumerate(life.moments)
         ]
         moments.sort(key=lambda moment: moment[:3])
-        for time, _, lead, trace in moments:
-            yield traces.cloud_event(trace, lead, self.event_id(), time)
+        for time, _, user_id, trace in moments:
+            yield traces.cloud_event(trace, user_id, self.event_id(), time)
 
     def acts(self) -> Iterator[Act]:
-        """What is published from now on, in order of time, without end."""
+        """What is sent from now on, in order of time, without end."""
         return heapq.merge(self._traffic(), self._noise(), key=itemgetter(0))
 
     def _noise(self) -> Iterator[Act]:
-        for number, (door, value) in enumerate(cycle(GARBAGE), start=1):
-            yield Act(number * GARBAGE_EVERY, door, f"garbage-{number}", None, value)
+        for number, what in enumerate(cycle(NONSENSE), start=1):
+            yield Act(number * NONSENSE_EVERY, None, None, what)
 
     def _traffic(self) -> Iterator[Act]:
         busy: list[tuple[float, int, Person, Trace, Iterator[scripts.Step]]] = []
@@ -109,7 +87,7 @@ class Story:
         for arrival in heapq.merge(self._leading_parts(), self._crowd(), key=itemgetter(0)):
             while busy and busy[0][0] < arrival[0]:
                 at, _, person, trace, steps = heapq.heappop(busy)
-                yield Act(at, trace.door, person.lead, trace)
+                yield Act(at, person, trace)
                 proceed(at, person, steps)
             proceed(*arrival)
 
@@ -151,4 +129,4 @@ class Story:
 
     def _random_of(self, person: Person) -> Random:
         """Each person's own, so that one more person changes nobody else's doings."""
-        return Random(f"{self.seed} {person.lead}")
+        return Random(f"{self.seed} {person.user_id}")

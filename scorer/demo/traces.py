@@ -1,33 +1,15 @@
-"""The traces that the demonstration's people leave, as publishers would send them."""
+"""The traces that the demonstration's people leave, as activities; ``senders`` says how they are sent."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
 from typing import Any, NamedTuple
 
 from scorer.domain.record import PROFILE_UPDATED
+from scorer.wire.times import date_time
 
-DOORS = {
-    "email": "activity.email.v1",
-    "page": "activity.page.v1",
-    "app": "activity.app.v1",
-    "booking": "activity.booking.v1",
-    "social": "activity.social.v1",
-    "profile": "lead.profile.v1",
-    "feedback": "lead.feedback.v1",
-}
-"""The door topic of each kind of event: the first word of its type."""
-
-SOURCES = {
-    "email": "/mail/letters",
-    "page": "/web/site",
-    "app": "/app/trial",
-    "booking": "/booking/calendly",
-    "social": "/social/links",
-    "profile": "/crm/contacts",
-    "feedback": "/crm/sales",
-}
-"""Who publishes each kind of event."""
+SOURCE = "/crm/history"
+"""Who wrote down what happened before."""
 
 
 class Trace(NamedTuple):
@@ -35,11 +17,6 @@ class Trace(NamedTuple):
 
     type: str
     data: dict[str, Any]
-
-    @property
-    def door(self) -> str:
-        """The (unprefixed) topic that this trace is published on."""
-        return DOORS[self.type.partition(".")[0]]
 
 
 def opened(campaign: str, kind: str = "newsletter", email_id: str = "") -> Trace:
@@ -107,23 +84,21 @@ def feedback(word: str, reason: str) -> Trace:
     return Trace(f"feedback.{word}", {"reason": reason})
 
 
-def cloud_event(trace: Trace, lead: str, event_id: str, time_ms: int) -> dict[str, Any]:
-    """The structured CloudEvent of a trace that ``lead`` left at ``time_ms`` (ms since 1970, UTC)."""
+def cloud_event(trace: Trace, user_id: str, event_id: str, time_ms: int) -> dict[str, Any]:
+    """The structured CloudEvent of a trace that somebody left at ``time_ms`` (ms since 1970, UTC)."""
     return {
         "specversion": "1.0",
         "id": event_id,
-        "source": SOURCES[trace.type.partition(".")[0]],
+        "source": SOURCE,
         "type": trace.type,
-        "subject": lead,
-        "time": rfc3339(time_ms),
-        "data": trace.data,
+        "time": date_time(time_ms),
+        "data": {"user_id": user_id, **trace.data},
     }
 
 
-def rfc3339(time_ms: int) -> str:
-    """An instant (ms since 1970) as events carry it: UTC, with milliseconds."""
-    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def encode(event: dict[str, Any]) -> bytes:
+    """A CloudEvent as a line or a message."""
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _email(campaign: str, kind: str, email_id: str) -> dict[str, Any]:

@@ -41,7 +41,6 @@ class Watcher:
             prefix + registry.SCORE: self._score,
             prefix + registry.QUALIFIED: self._outcome,
             prefix + registry.DISQUALIFIED: self._outcome,
-            prefix + registry.DEAD_LETTERS: self._dead_letter,
         }
         self._consumer.assign([place for topic in self._takers for place in self._partitions(topic)])
 
@@ -79,17 +78,13 @@ class Watcher:
         self.clock_seen = self.clock_seen or isinstance(record, Clock)
 
     def _score(self, message: Any, now: int) -> None:
-        if message.value() is not None:  # else the lead has become part of another
+        if message.value() is not None:
             self._board.score(json.loads(message.value()), now)
+        elif message.key() is not None:
+            self._board.gone(message.key().decode())
 
     def _outcome(self, message: Any, now: int) -> None:
         self._told(self._board.outcome(json.loads(message.value()), now))
-
-    def _dead_letter(self, message: Any, _: int) -> None:
-        headers = dict(message.headers() or ())
-        reason = headers.get("reason")
-        if reason is not None:  # else a note that one has been sent again
-            self._board.dead_letter(reason.decode())
 
 
 def _complain(error: KafkaError) -> None:

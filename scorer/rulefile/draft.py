@@ -31,11 +31,11 @@ Problem = tuple[Place, str, str | None]
 """Place, message, hint."""
 
 
-def decode(data: bytes) -> tuple[str, list[Problem]]:
+def decode(data: bytes, what: str = "a rule file") -> tuple[str, list[Problem]]:
     """The text of a file, with the parts replaced that are none; an empty text if it is no text at all."""
     start = Place(1, 1)
     if len(data) > LARGEST:
-        return "", [(start, f"the file is larger than {LARGEST >> 20} MiB", "is it a rule file?")]
+        return "", [(start, f"the file is larger than {LARGEST >> 20} MiB", f"is it {what}?")]
     if data.startswith(_UTF16):
         return "", [(start, "the file is UTF-16 text", "save it as UTF-8")]
     if b"\0" in data:

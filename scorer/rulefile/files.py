@@ -1,4 +1,4 @@
-"""From a file to its tree: what rule files and their tests have in common."""
+"""From a file to its tree: what rule files, their tests, keys files and mapping files have in common."""
 
 from __future__ import annotations
 
@@ -31,13 +31,16 @@ def understand(
     what: str,
     begin: str,
     folder: Path | None = None,
+    *,
+    quoting: bool = True,
 ) -> tuple[T | None, Report]:
     """What ``build`` makes of a file's tree, and every mistake.
 
     ``name`` stands for the file in the diagnostics. ``what`` it is ("a rule file") and how to ``begin`` one
     are said of files that are nothing of the kind. ``folder``: where further files are looked for.
+    ``quoting``: whether messages may repeat a value.
     """
-    text, problems = decode(data)
+    text, problems = decode(data, what)
     lines = split(text)
     report = Report(name, lines, folder)
     made = None
@@ -45,15 +48,15 @@ def understand(
         for problem in problems:
             report.error(*problem)
         if text or not problems:
-            root = _root(report, lines, what, begin)
+            root = _root(report, lines, what, begin, quoting=quoting)
             made = None if root is None else build(report, root)
     except TooManyError:
         pass
     return made, report
 
 
-def _root(report: Report, lines: list[str], what: str, begin: str) -> Mapping | None:
-    root = parse(lines, report)
+def _root(report: Report, lines: list[str], what: str, begin: str, *, quoting: bool) -> Mapping | None:
+    root = parse(lines, report, what, quoting=quoting)
     if isinstance(root, Mapping):
         return root
     if root is None and not report.errors:

@@ -23,8 +23,13 @@ DEEPEST = 32
 """Levels of nesting."""
 
 
-def parse(lines: list[str], report: Report) -> Node | None:
-    """The tree of a file; None when it holds nothing. Every mistake goes to ``report``, none is raised."""
+def parse(
+    lines: list[str], report: Report, what: str = "a rule file", *, quoting: bool = True
+) -> Node | None:
+    """The tree of a file; None when it holds nothing. Every mistake goes to ``report``, none is raised.
+
+    ``what`` it is, for messages. ``quoting``: whether they may repeat a value.
+    """
     draft = _plain(lines, report)
     mender = Mender(draft)
     events: list[Any] | None = None
@@ -39,7 +44,7 @@ def parse(lines: list[str], report: Report) -> Node | None:
                 report.damaged.update(range(1, len(lines) + 1))
                 return None
     report.damaged.update(line + 1 for line in draft.damaged)
-    return _Builder(draft, report).build(events)
+    return _Builder(draft, report, what, quoting=quoting).build(events)
 
 
 def _plain(lines: list[str], report: Report) -> Draft:
@@ -98,9 +103,11 @@ def _check_depth(event: Any, depth: int) -> None:
 class _Builder:
     """Makes the tree from events without recursion."""
 
-    def __init__(self, draft: Draft, report: Report) -> None:
+    def __init__(self, draft: Draft, report: Report, what: str, *, quoting: bool) -> None:
         self._draft = draft
         self._report = report
+        self._many = what.removeprefix("a ").replace("file", "files", 1)
+        self._quoting = quoting
 
     def build(self, events: list[Any]) -> Node | None:
         root: Node | None = None
@@ -155,20 +162,23 @@ class _Builder:
     def _alias(self, event: Any) -> Node:
         place = self._place(event)
         name = event.anchor
-        message = f"`*{name}` stands for a YAML alias, which rule files don't have"
-        hint = f'put text that starts with * in quotes: "*{name}"; write repeated values out'
+        shown = f"`*{name}`" if self._quoting else "this"
+        message = f"{shown} stands for a YAML alias, which {self._many} don't have"
+        example = f': "*{name}"' if self._quoting else ""
+        hint = f"put text that starts with * in quotes{example}; write repeated values out"
         self._report.error(place, message, hint)
         return Broken(place, place.line)
 
     def _refuse_extras(self, event: Any) -> None:
         if event.anchor is not None:
             sign = f"&{event.anchor}"
-            message = f"`{sign}` is a YAML anchor, which rule files don't have"
+            shown = f"`{sign}`" if self._quoting else "this"
+            message = f"{shown} is a YAML anchor, which {self._many} don't have"
             self._report.error(self._find(event, "&"), message, "put text that starts with & in quotes")
         if event.tag is not None:
             place = self._find(event, "!")
             message, hint = (
-                "this is a YAML tag, which rule files don't have",
+                f"this is a YAML tag, which {self._many} don't have",
                 "put text that starts with ! in quotes",
             )
             if self._draft.lines[event.start_mark.line].find("!=") >= 0:

@@ -1,4 +1,4 @@
-"""A real Chromium, started once for all tests of a module.
+"""A real Chromium, started once for all tests of a module; and demonstrations, ended with their test.
 
 Not of a process: while Playwright's synchronous interface is open, asyncio's loop counts as running, and no
 test that needs one of its own can have it.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.demo_running import Demo
 from tests.e2e.snippet_server import PLAIN, Server
 
 if TYPE_CHECKING:
@@ -52,3 +54,18 @@ def server() -> Iterator[Server]:
     found = Server(os.environ.get("SCORER_TEST_COLLECTOR"))
     yield found
     found.close()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    running: list[Demo] = []
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+
+    def start(*arguments: str, columns: int = 0, rows: int = 0) -> Demo:
+        running.append(Demo(folder, *arguments, columns=columns, rows=rows))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()

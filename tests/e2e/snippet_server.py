@@ -72,6 +72,8 @@ class Server:
         self.activities: list[Activity] = []
         self.refused: list[str] = []
         self.pages: dict[str, tuple[str, Mapping[str, str]]] = {}
+        self.elsewhere = ""
+        """Where pages find their collector, if that is not this one."""
         self.script_gate = threading.Event()
         self.script_gate.set()
         self._source = Snippet(Key("web", (KEY.encode(),), {}))
@@ -86,7 +88,7 @@ class Server:
 
     @property
     def collector(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return self.elsewhere or f"http://127.0.0.1:{self._port}"
 
     def close(self) -> None:
         for one in (self._site, self._collector):

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
-import struct
-import subprocess
-import sys
 import tempfile
-import termios
-import threading
 import time
-from collections.abc import Callable, Iterator
-from fcntl import ioctl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,125 +16,28 @@ from confluent_kafka.admin import AdminClient
 
 from scorer.demo.run import Options, run
 from scorer.dev.kafka import KafkaCluster
+from scorer.domain.record import NO_DOOR
 from scorer.errors import UserError
+from scorer.settings import Settings
+from scorer.wire.registry import Registry
+from tests.e2e.demo_running import BEGINS, LIVE, Demo
+from tests.e2e.snippet_server import until
+from tests.support.intake import end_of, facts, read_log
 
-BEGINS = 60.0
-"""Seconds within which a demonstration has to begin, also on a busy machine."""
 ENTER, LEAVE, HOME = "\x1b[?1049h", "\x1b[?1049l", "\x1b[H"
-LIVE = r"qualified [^\n]*Trial signup \+15"
-"""What the first to qualify by live traffic is shown with."""
+
+SENDERS = {
+    "segment/app",
+    "page/site",
+    "pixel/opens",
+    "sendgrid/mail",
+    "calendly/calls",
+    "calendly/demos",
+    "webhook/crm",
+}
+"""Who sends within the first minute, by the keys of the collector."""
 
 pytestmark = pytest.mark.slow
-
-
-class Demo:
-    """A running demonstration. Everything it may leave behind would be found under ``folder``."""
-
-    def __init__(self, folder: Path, *arguments: str, columns: int = 0, rows: int = 0) -> None:
-        self.folder = folder
-        self.figures = folder.parent / "figures.jsonl"
-        self._said = b""
-        self._controller, terminal = pty.openpty() if columns else os.pipe()
-        if columns:
-            ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        environment = {
-            **os.environ,
-            "TMPDIR": str(folder),
-            "SCORER_FIGURES": str(self.figures),
-            "TERM": "xterm-256color",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "scorer", "demo", *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=terminal,
-            stderr=terminal,
-        )
-        os.close(terminal)
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                block = os.read(self._controller, 65536)
-            except OSError:  # how a terminal says that everybody has left
-                return
-            if not block:
-                return
-            self._said += block
-
-    @property
-    def output(self) -> str:
-        return self._said.decode("utf-8", "replace")
-
-    def await_output(self, text: str, seconds: float = BEGINS) -> None:
-        self._until(lambda: re.search(text, self.output) is not None, f"to say {text}", seconds)
-
-    def end(self, code: int = 0, seconds: float = BEGINS) -> None:
-        self._until(lambda: self.process.poll() is not None, "to end", seconds)
-        self.close()
-        assert self.process.returncode == code, self.output
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        if self._reader.is_alive():
-            self._reader.join(10)
-            os.close(self._controller)
-
-    def processes(self) -> list[int]:
-        """Whatever runs with the demonstration's folder for temporary files, the demonstration included."""
-        return [
-            int(path.parent.name)
-            for path in Path("/proc").glob("[0-9]*/environ")
-            if f"TMPDIR={self.folder}\0" in _text(path) and _text(path.with_name("cmdline"))
-        ]
-
-    def workers(self) -> list[int]:
-        return [pid for pid in self.processes() if "\0worker\0" in _text(Path(f"/proc/{pid}/cmdline"))]
-
-    def assert_nothing_left(self) -> None:
-        deadline = time.monotonic() + 15
-        while time.monotonic() < deadline and (self.processes() or list(self.folder.iterdir())):
-            time.sleep(0.05)
-        assert self.processes() == []
-        assert list(self.folder.iterdir()) == []
-
-    def _until(self, holds: Callable[[], bool], what: str, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > deadline or (self.process.poll() is not None and not holds()):
-                ended = self.process.poll()
-                self.close()
-                pytest.fail(f"expected the demonstration {what} (ended: {ended}); it said:\n{self.output}")
-            time.sleep(0.02)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
-
-
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
-    running: list[Demo] = []
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-
-    def start(*arguments: str, columns: int = 0, rows: int = 0) -> Demo:
-        running.append(Demo(folder, *arguments, columns=columns, rows=rows))
-        return running[-1]
-
-    yield start
-    for one in running:
-        one.close()
 
 
 def test_it_shows_outcomes_ends_by_itself_and_leaves_nothing(demo: Callable[..., Demo]) -> None:
@@ -156,9 +52,9 @@ def test_it_shows_outcomes_ends_by_itself_and_leaves_nothing(demo: Callable[...,
     assert re.search(r" disqualified .*Rejected by sales", text)
     assert re.search(r" disqualified .*Student or unemployed.*by time alone", text)
     assert re.search(
-        r"\d+ events came through the doors in 25 s, after 1\d\d of history: \d+ leads scored", text
+        r"\d+ events came in through the collector in 25 s, after 1\d\d of history: \d+ leads scored", text
     )
-    assert re.search(r"2 unreadable messages became dead letters: no_lead 1, not_json 1", text)
+    assert re.search(r"Bad requests that were refused: 2 \(no_lead 1, not_json 1\)", text)
     assert "scorer demo --kafka" in text
     assert "\x1b" not in text, "no terminal, no escape sequences"
     running.assert_nothing_left()
@@ -185,20 +81,21 @@ def test_a_killed_demonstration_leaves_nothing(demo: Callable[..., Demo]) -> Non
     running.assert_nothing_left()
 
 
-def test_a_worker_that_dies_is_told_of(demo: Callable[..., Demo]) -> None:
+@pytest.mark.parametrize("part", ["worker", "collector"])
+def test_a_part_that_dies_is_told_of(demo: Callable[..., Demo], part: str) -> None:
     running = demo("--for", "10m")
     running.await_output(LIVE)
-    for pid in running.workers():
+    for pid in running.parts(part):
         os.kill(pid, signal.SIGKILL)
     running.end(1)
-    assert "the worker ended" in running.output
+    assert f"the {part} ended" in running.output
     running.assert_nothing_left()
 
 
 def test_in_a_terminal_it_is_a_live_view_until_ctrl_c(demo: Callable[..., Demo]) -> None:
     running = demo("--for", "10m", columns=80, rows=24)
     running.await_output(LIVE)
-    running.await_output(r"doors [^\n]*\d+ \(\d+/s\)")
+    running.await_output(r"events [^\n]*\d+ \(\d+/s\)")
     running.process.send_signal(signal.SIGINT)
     running.end()
     text = running.output
@@ -214,9 +111,10 @@ def test_in_a_terminal_it_is_a_live_view_until_ctrl_c(demo: Callable[..., Demo])
     assert all("lead.log.v1" in frame[0] for frame in frames)
     counters = [frame[1] for frame in frames]
     assert any("starting the worker" in line for line in counters)
-    assert any(re.search(r"doors \d+ \(\d+/s\) .* left", line) for line in counters)
+    assert any(re.search(r"events \d+ \(\d+/s\) .* left", line) for line in counters)
+    assert any(re.search(r"your own score http://127\.0\.0\.1:\d+ ", frame[2]) for frame in frames)
     assert re.search(r"▲ qualified .*Trial signup \+15", "\n".join(frames[-1]))
-    assert "events came through the doors" in text[left:]
+    assert "events came in through the collector" in text[left:]
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "the cursor is back"
     running.assert_nothing_left()
 
@@ -235,6 +133,14 @@ def test_on_somebodys_kafka_its_topics_are_removed_again(
         "activity.page.v1",
     }
     assert len({name.partition(".")[0] for name in made if name.startswith("scorer-demo-")}) == 1
+    (prefix,) = {f"{name.partition('.')[0]}." for name in made if name.startswith("scorer-demo-")}
+    settings = Settings(bootstrap=kafka.bootstrap, topic_prefix=prefix)
+
+    def senders() -> set[str]:
+        return {fact.source for _, fact in facts(read_log(settings)) if fact.door == NO_DOOR}
+
+    until(lambda: senders() >= SENDERS, f"events of all of {SENDERS}, there are {senders()}", BEGINS)
+    assert all(end_of(settings, door.name) == 0 for door in Registry.load().doors), "nothing came by a door"
     running.process.terminate()
     running.end()
     running.assert_nothing_left()

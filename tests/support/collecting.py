@@ -65,8 +65,9 @@ class CollectorProcess:
         keys: str = KEYS,
         environment: Mapping[str, str] | None = None,
         pinned_to: int | None = None,
+        port: int = 0,
     ) -> None:
-        """``pinned_to``: a core that it shares with nobody it is measured with."""
+        """``pinned_to``: a core that it shares with nobody it is measured with. ``port``: 0, any."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "keys.yaml"
         path.write_text(keys)
@@ -78,7 +79,7 @@ class CollectorProcess:
             "WEB_KEY": WRITE_KEY,
             "CRM_KEY": CRM_KEY,
         }
-        command = [sys.executable, "-m", "scorer", "collector", "--keys", str(path), "--port", "0"]
+        command = [sys.executable, "-m", "scorer", "collector", "--keys", str(path), "--port", str(port)]
         if pinned_to is not None:
             command = ["taskset", "-c", str(pinned_to), *command]
         self.log = folder / "collector.log"

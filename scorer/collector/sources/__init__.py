@@ -79,6 +79,8 @@ class Kind(NamedTuple):
     """Bytes of a body, unpacked, unless the key says otherwise."""
     unknown: Answer | None = None
     """To a request of no key, where that is no error to be told."""
+    paths: tuple[str, ...] = ()
+    """Options that name files, beside the keys file unless they begin with /."""
 
 
 KINDS: Final[dict[str, Kind]] = {
@@ -101,5 +103,5 @@ KINDS: Final[dict[str, Kind]] = {
     mailgun.KIND: Kind(mailgun.Mailgun, Mount.HOOK, ("email",)),
     postmark.KIND: Kind(postmark.Postmark, Mount.HOOK, ("email",)),
     sendgrid.KIND: Kind(sendgrid.SendGrid, Mount.HOOK, ("email",), largest=4 << 20),
-    webhook.KIND: Kind(webhook.SignedWebhook, Mount.HOOK, tuple(SCOPES)),
+    webhook.KIND: Kind(webhook.SignedWebhook, Mount.HOOK, tuple(SCOPES), paths=("mapping",)),
 }

@@ -15,7 +15,6 @@ Browsers' clocks lie: where ``sentAt`` is off from the time received, all times 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +38,7 @@ from scorer.collector.snippet_body import (
 from scorer.collector.source import Activity, Item, Reading, RefusedError
 from scorer.collector.write_key import is_one_of
 from scorer.wire.cloudevents import Event
+from scorer.wire.times import date_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,6 @@ _SOCIAL_MEDIA: Final = frozenset(
     {"social", "social-media", "social_media", "paid-social", "paid_social", "paidsocial"}
 )
 _LONGEST: Final = 200
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING: Final = Item(())
 _IDENTIFIERS: Final = ("user_id", "email", "anonymous_id")
 
@@ -102,7 +101,7 @@ class Snippet:
         at = min(told.time + off, received)
         if at < FIRST:
             return Item((), "time: long before anything that was sent")
-        return self._mapped(told, rfc3339(at))
+        return self._mapped(told, date_time(at))
 
     def _mapped(self, told: Told, time: str) -> Item:
         if isinstance(told, Page):
@@ -174,11 +173,6 @@ class Snippet:
         known = zip(_IDENTIFIERS, (told.user_id, email, told.anonymous_id), strict=True)
         data |= {name: value for name, value in known if value}
         return Activity(topic, Event("1.0", id_ or told.id, self._source, kind, data, time=time))
-
-
-def rfc3339(at: int) -> str:
-    """Of ms since 1970, before the year 10000: text in UTC."""
-    return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _body(body: bytes) -> Body:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -12,7 +10,7 @@ from scorer.collector.source import Activity, Key
 from scorer.collector.webhook.decoding import Unreadable
 from scorer.wire.cloudevents import Event
 from scorer.wire.dead_letters import Rejected
-from scorer.wire.times import milliseconds
+from scorer.wire.times import date_time, milliseconds
 
 EMAIL: Final = "activity.email.v1"
 PAGE: Final = "activity.page.v1"
@@ -23,7 +21,6 @@ FEEDBACK: Final = "lead.feedback.v1"
 
 _LONGEST_ID: Final = 256
 """Characters of an event's id."""
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the Z is written by hand
 _END_MS: Final = 253_402_300_800_000
 """The year 10000."""
 
@@ -49,7 +46,7 @@ class Events:
                 source=self._source,
                 type=kind,
                 data={name: value for name, value in data.items() if value is not None},
-                time=None if at is None else rfc3339(at),
+                time=None if at is None else _written(at),
             ),
         )
 
@@ -60,18 +57,12 @@ def digest_of(*parts: object) -> str:
     return blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def rfc3339(at: int) -> str:
+def _written(at: int) -> str:
     """As text; ``at``: ms since 1970; raises ``Unreadable``."""
-    if not 0 <= at < _END_MS:
-        raise Unreadable("the time is none that can be written")
-    second, rest = divmod(at, 1000)
-    return f"{_to_second(second)}.{rest:03}Z"
-
-
-@lru_cache(4096)
-def _to_second(second: int) -> str:
-    """Many events of a request tell of the same second."""
-    return (_EPOCH + timedelta(seconds=second)).isoformat(timespec="seconds")
+    try:
+        return date_time(at)
+    except Rejected:
+        raise Unreadable("the time is none that can be written") from None
 
 
 def seconds(value: float, where: str) -> int:

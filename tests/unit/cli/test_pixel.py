@@ -92,6 +92,46 @@ def test_a_secret_from_a_file(said: Said, tmp_path: Path, monkeypatch: pytest.Mo
     assert (code, about(out.strip())[0]) == (0, ANNA)
 
 
+KEYS = """
+keys:
+  mail: {kind: pixel, secrets: [file:new.secret, file:old.secret]}
+  clicks: {kind: link, secrets: [file:new.secret]}
+  shop: {kind: segment, secrets: [env:NOT_ON_THIS_MACHINE]}
+"""
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    (tmp_path / "new.secret").write_text(SECRET + "\n")
+    (tmp_path / "old.secret").write_text("another secret of 32 characters")
+    path = tmp_path / "keys.yaml"
+    path.write_text(KEYS)
+    return path
+
+
+@pytest.mark.parametrize("given", ["option", "environment"])
+def test_the_secret_is_where_the_keys_file_says(
+    said: Said, keys: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.delenv("SCORER_TOKEN_SECRET")
+    more = ("--keys", str(keys)) if given == "option" else ()
+    if given == "environment":
+        monkeypatch.setenv("SCORER_COLLECTOR_KEYS", str(keys))
+    code, out, err = said("pixel", *BASE, "--email", "anna@example.com", *more)
+    assert (code, err, about(out.strip())[0]) == (0, "", ANNA), "made with the first of the secrets"
+
+
+def test_a_key_of_another_kind_or_of_none(said: Said, keys: Path) -> None:
+    at = ("--url", "https://collect.example.com", "--keys", str(keys), "--email", "anna@example.com")
+    code, _, err = said("pixel", "--key", "clicks", *at)
+    assert code == 2
+    assert "`clicks` is a key of the kind link, and not pixel" in err
+    code, _, err = said("link", "--key", "click", "--to", TARGET, *at)
+    assert code == 2
+    assert "there is no key `click`" in err
+    assert "did you mean `clicks`" in err
+
+
 def test_recipients_as_csv(said: Said, tmp_path: Path) -> None:
     people = tmp_path / "people.csv"
     people.write_text(

@@ -140,3 +140,42 @@ def test_origins_as_browsers_write_them() -> None:
     assert "https://a@b.example.org" not in listed
     assert "null" in Origins(("*",))
     assert "null" not in listed
+
+
+def test_what_no_yaml_of_ours_has_is_told_of_keys_files_and_repeats_no_secret(tmp_path: Path) -> None:
+    text = "keys: {shop: {kind: !secret segment, secrets: *hunter2}, crm: {kind: &hunter3 segment}}"
+    told = said(text, tmp_path)
+    assert "this stands for a YAML alias, which keys files don't have" in told
+    assert "this is a YAML anchor, which keys files don't have" in told
+    assert "this is a YAML tag, which keys files don't have" in told
+    assert "hunter" not in told
+    assert "is it a keys file?" in said("#" * 20_000_000, tmp_path)
+
+
+def test_one_key_needs_no_other_ones_secret(tmp_path: Path) -> None:
+    path = tmp_path / "keys.yaml"
+    path.write_text(
+        "keys: {shop: {kind: segment, secrets: env:NOT_HERE}, opens: {kind: pixel, secrets: env:WEB}}"
+    )
+    (key,) = require(path, ENVIRONMENT, only="opens")
+    assert (key.name, key.secrets) == ("opens", (b"wk-1234567890123456",))
+    with pytest.raises(UserError, match="NOT_HERE"):
+        require(path, ENVIRONMENT)
+    with pytest.raises(UserError, match=r"(?s)there is no key `openz`.*did you mean `opens`"):
+        require(path, ENVIRONMENT, only="openz")
+
+
+def test_a_mapping_file_is_found_beside_the_keys_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "secret").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    event = "{type: app.bought, id: $.id, user_id: $.user}"
+    (tmp_path / "shop.yaml").write_text(f"webhook: Shop\nsignature: standard\nevents: [{event}]\n")
+    for path in ("shop.yaml", tmp_path / "shop.yaml"):
+        text = f"keys: {{shop: {{kind: webhook, secrets: [file:secret], options: {{mapping: {path}}}}}}}"
+        assert [key.name for key in read(text, tmp_path).keys] == ["shop"]
+    assert "none.yaml" in said(
+        "keys: {shop: {kind: webhook, secrets: [file:secret], options: {mapping: none.yaml}}}", tmp_path
+    )

@@ -62,14 +62,28 @@ def test_the_rate_is_of_the_last_seconds(board: Board) -> None:
         board.published(NOW + number * 100)
     assert board.rate(NOW + 4_900) == pytest.approx(50 / RATE_WINDOW)
     assert board.rate(NOW + 60_000) == 0
-    assert board.counters.doors == 50
+    assert board.counters.taken == 50
 
 
-def test_dead_letters_are_counted_by_reason(board: Board) -> None:
+def test_refusals_are_counted_by_reason(board: Board) -> None:
     for reason in ("not_json", "no_lead", "not_json"):
-        board.dead_letter(reason)
-    assert board.counters.dead == 3
+        board.refused(reason)
+    assert board.counters.refused == 3
     assert board.reasons == {"not_json": 2, "no_lead": 1}
+
+
+def test_a_lead_that_has_become_part_of_another_is_ranked_no_more(board: Board, score_event: Any) -> None:
+    board.score(score_event("l1", 3.0), NOW)
+    board.score(score_event("l2", 5.0), NOW)
+    board.gone("l1")
+    assert [row.name for row in board.ranking()] == ["Nils Demir"]
+
+
+def test_the_newest_activities_are_kept_in_the_order_in_which_they_came(board: Board) -> None:
+    for number in range(40):
+        board.fact("l1", fact("page.viewed", NOW + number, path=f"/{number}"))
+    board.fact("l1", fact("profile.updated", NOW + 99, age=30))
+    assert board.rows["l1"].seen == tuple((NOW + number, f"read /{number}") for number in range(10, 40))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +96,9 @@ def test_dead_letters_are_counted_by_reason(board: Board) -> None:
         ("email.unsubscribed", {}, "unsubscribed"),
         ("page.viewed", {"path": "/pricing"}, "read /pricing"),
         ("page.downloaded", {"kind": "ebook"}, "downloaded a book"),
-        ("page.form_submitted", {"form": "survey"}, "sent a survey"),
+        ("page.form_submitted", {"form": "survey"}, "answered a survey"),
+        ("page.form_submitted", {"form": "contact"}, "sent the form contact"),
+        ("page.form_submitted", {}, "sent the form"),
         ("app.trial_started", {}, "started a trial"),
         ("app.report_shared.twice", {}, "report shared twice"),
         ("social.clicked", {"network": "linkedin"}, "clicked on linkedin"),

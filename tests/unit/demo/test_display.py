@@ -61,6 +61,16 @@ def test_no_width_is_run_over(board: Board) -> None:
             assert max(cell_len(line) for line in drawn(board, width, 24, step=step)) <= width, width
 
 
+@pytest.mark.parametrize("width", [20, 40, 80, 120])
+def test_the_page_is_shown_once_it_is_open(board: Board, width: int) -> None:
+    board.page = "http://127.0.0.1:8088"
+    lines = drawn(board, width, 24)
+    assert len(lines) == 24
+    assert max(cell_len(line) for line in lines) <= width
+    if width > 40:
+        assert board.page in lines[2]
+
+
 def test_an_empty_board_is_drawn_too() -> None:
     lines = drawn(Board(str), 80, 24, step="starting the worker")
     assert len(lines) == 24
@@ -73,7 +83,7 @@ def test_it_shows_the_best_leads_and_the_newest_outcomes(board: Board, width: in
     text = "\n".join(lines)
     assert "lead.log.v1" in lines[0]
     assert "0:42 left" in lines[1]
-    assert "dead letters 0" in lines[1]
+    assert "refused 0" in lines[1]
     assert "outcomes 60" in lines[1]
     best = lines[4]
     assert best.split()[:3] == ["▲Ada", "lead-59", "59.2"]
@@ -108,9 +118,9 @@ def test_plain_lines_say_it_all(board: Board) -> None:
 
 
 def test_the_summary_has_the_figures(board: Board) -> None:
-    board.dead_letter("not_json")
+    board.refused("not_json")
     text = "\n".join(summary(board, 61.2, 5.04))
-    assert "60 events came through the doors in 61 s" in text
+    assert "60 events came in through the collector in 61 s" in text
     assert "60 leads scored" in text
     assert "60 qualified, 0 disqualified. The first was seen 5.0 s after the start." in text
     assert "not_json 1" in text

@@ -107,7 +107,9 @@ def test_a_plain_screen_says_steps_and_outcomes(outcome_event: Callable[..., Any
         screen.step("starting the worker")
         screen.step("")
         screen.draw("0:10 left")
+        screen.invite("http://127.0.0.1:8088")
         screen.told(Board(str).outcome(outcome_event("ada", 20.5), 0))
     assert said[0] == "starting the worker"
-    assert "qualified ada at 20.5: Call booked +20, No letter opened -5" in said[1]
-    assert len(said) == 2
+    assert "http://127.0.0.1:8088" in said[1]
+    assert "qualified ada at 20.5: Call booked +20, No letter opened -5" in said[2]
+    assert len(said) == 3

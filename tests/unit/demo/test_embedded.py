@@ -1,4 +1,4 @@
-"""The embedded broker, and the demonstration's publisher and reader upon it."""
+"""The embedded broker, and the demonstration's reader upon it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from scorer.demo.board import Board, News
 from scorer.demo.embedded import EmbeddedBroker
-from scorer.demo.publisher import Publisher
-from scorer.demo.story import Story
 from scorer.demo.watch import Watcher
 from scorer.domain.record import Clock, Fact, encode_record
 from scorer.wire import registry
-from scorer.wire.dead_letters import Reason, dead_letter
 
 NOW = 1_795_000_000_000
 
@@ -46,28 +43,6 @@ def test_topics_exist_with_four_partitions(broker: EmbeddedBroker) -> None:
         assert len(topics[name].partitions) == 4
 
 
-def test_the_story_is_published_when_it_is_due(broker: EmbeddedBroker) -> None:
-    delivered: list[int] = []
-    story = Story(1)
-    publisher = Publisher(broker.bootstrap, "", story, 20.0, lambda: delivered.append(1))
-    publisher.start()
-    publisher.publish_due()
-    deadline = time.monotonic() + 20
-    while len(delivered) < 30:
-        publisher.publish_due()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    publisher.close()
-    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "t", "log_level": 0})
-    reader.assign([TopicPartition("activity.page.v1", number, 0) for number in range(4)])
-    message = reader.poll(10)
-    event = json.loads(message.value())
-    assert event["specversion"] == "1.0"
-    assert event["type"].startswith("page.")
-    assert abs(message.timestamp()[1] - time.time() * 1000) < 60_000, "stamped now"
-    reader.close()
-
-
 def test_the_reader_puts_everything_on_the_board(
     broker: EmbeddedBroker, score_event: Any, outcome_event: Any
 ) -> None:
@@ -77,17 +52,16 @@ def test_the_reader_puts_everything_on_the_board(
     watcher.poll(0.05)
     assert not watcher.clock_seen
     fact = Fact("booking.created", NOW, NOW, 1, 0, bytes(8), "i", "/s", {"kind": "call"})
-    letter = dead_letter(Reason.NOT_JSON, "cut short", "activity.page.v1", 0, 0, None, b"{")
     producer = Producer({"bootstrap.servers": broker.bootstrap, "log_level": 0})
     producer.produce(registry.LOG, encode_record(fact), b"ada", partition=1)
     producer.produce(registry.LOG, encode_record(Clock(b"")), partition=2)
     producer.produce(registry.LOG, b"no record", b"x", partition=2)
     producer.produce(registry.SCORE, json.dumps(score_event("ada", 22.0)), b"ada", partition=1)
     producer.produce(registry.QUALIFIED, json.dumps(outcome_event("ada", 22.0)), b"ada", partition=1)
-    producer.produce(registry.DEAD_LETTERS, letter.value, letter.key, headers=letter.headers)
+    producer.produce(registry.SCORE, None, b"ben", partition=1)
     assert producer.flush(10) == 0
     deadline = time.monotonic() + 20
-    while not (told and board.counters.dead and watcher.clock_seen and board.ranking()):
+    while not (told and "ben" in board.rows and watcher.clock_seen and board.ranking()):
         watcher.poll(0.05)
         assert time.monotonic() < deadline
     watcher.close()
@@ -95,4 +69,4 @@ def test_the_reader_puts_everything_on_the_board(
     assert (row.name, row.total, row.did) == ("ADA", 22.0, "booked a call")
     assert told[0].name == "ADA"
     assert board.counters.log == 1
-    assert board.reasons == {"not_json": 1}
+    assert not board.rows["ben"].scored, "it has become part of another"

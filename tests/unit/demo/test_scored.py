@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from scorer import rulefile
-from scorer.demo.publisher import encode
+from scorer.demo.roster import Roster
 from scorer.demo.story import Story
-from scorer.demo.traces import cloud_event, rfc3339
+from scorer.demo.traces import cloud_event, encode
 from scorer.domain.model import encode_model
 from scorer.event_lines import EventLines
 from scorer.replay import Replay
 from scorer.replay.sources import BadLines, EventSource
 from scorer.wire.identity import Identity
+from scorer.wire.times import date_time
 
 NOW = 1_795_000_000_000
 STARTED = NOW + 6_000
@@ -33,7 +34,9 @@ class Seen:
     def __init__(self, seed: int) -> None:
         self.story = Story(seed)
         bad, model = BadLines(), encode_model(rulefile.require(RULES))
-        source = EventSource(bad, model, EventLines(Identity("secret")))
+        identity = Identity("secret")
+        self.roster = Roster(self.story.people, identity)
+        source = EventSource(bad, model, EventLines(identity))
         replay = Replay()
         end = STARTED + int(MINUTE * 1000)
         self.outcomes: list[dict[str, Any]] = [
@@ -50,13 +53,13 @@ class Seen:
         for act in self.story.acts():
             if act.at > MINUTE:
                 return
-            if act.trace is not None:
+            if act.person is not None and act.trace is not None:
                 time = STARTED + int(act.at * 1000)
-                yield encode(cloud_event(act.trace, act.lead, self.story.event_id(), time))
+                yield encode(cloud_event(act.trace, act.person.user_id, self.story.event_id(), time))
 
     def live(self, kind: str) -> list[dict[str, Any]]:
         """Outcomes of this kind after the traffic began, by time."""
-        begun = rfc3339(STARTED)
+        begun = date_time(STARTED)
         return [event for event in self.outcomes if event["type"] == kind and event["time"] >= begun]
 
 
@@ -67,7 +70,7 @@ def seen(request: pytest.FixtureRequest) -> Seen:
 
 def test_the_first_lead_qualifies_within_two_seconds_of_traffic(seen: Seen) -> None:
     first = seen.live("lead.qualified")[0]
-    assert first["time"] < rfc3339(STARTED + 2_000)
+    assert first["time"] < date_time(STARTED + 2_000)
 
 
 def test_some_qualify_and_not_too_many(seen: Seen) -> None:
@@ -87,7 +90,7 @@ def test_somebody_falls_by_time_alone_while_one_watches(seen: Seen) -> None:
         if event["data"]["cause"] == "time" and event["data"]["reason"] == "score"
     ]
     assert len(fallen) == 1
-    assert rfc3339(STARTED + 10_000) < fallen[0]["time"] < rfc3339(STARTED + 45_000)
+    assert date_time(STARTED + 10_000) < fallen[0]["time"] < date_time(STARTED + 45_000)
 
 
 def test_a_student_is_disqualified_by_absence_while_one_watches(seen: Seen) -> None:
@@ -101,7 +104,7 @@ def test_a_student_is_disqualified_by_absence_while_one_watches(seen: Seen) -> N
 
 def test_a_moved_call_changes_nothing(seen: Seen) -> None:
     movers = {
-        act.lead
+        seen.roster.lead_of("user_id", act.person.user_id)
         for act in _until(seen.story, MINUTE - 15)
         if act.trace is not None and act.trace.data.get("rescheduled")
     }

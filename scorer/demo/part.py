@@ -1,9 +1,10 @@
-"""``scorer worker`` as a process of its own, ended with the demonstration whatever happens to that."""
+"""A part of Scorer as a process of its own, ended with the demonstration whatever happens to that."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,28 +15,31 @@ from typing import Self
 from scorer.dev import guard
 from scorer.errors import UserError
 
-COMMAND = (sys.executable, "-m", "scorer", "worker")
+SCORER = (sys.executable, "-m", "scorer")
 STOP_TIMEOUT = 10.0
 """Seconds for a clean stop; then it is killed."""
 LAST_WORDS = 12
 """Lines of its log that are shown when it ends by itself."""
 
 
-class WorkerProcess:
+class Part:
     """Runs from ``with`` to the end of it. ``folder`` is removed should this process be killed."""
 
     def __init__(
         self,
+        name: str,
         environment: Mapping[str, str],
         folder: Path,
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] = (),
         stop_timeout: float = STOP_TIMEOUT,
     ) -> None:
+        """``name``: also that of the ``scorer`` command that it is, unless ``command`` says otherwise."""
+        self.name = name
         self._environment = environment
         self._folder = folder
-        self._command = list(command)
+        self._command = list(command or (*SCORER, name))
         self._stop_timeout = stop_timeout
-        self._log = folder / "worker.log"
+        self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -52,7 +56,7 @@ class WorkerProcess:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 self._command,
-                env={**_without_settings(os.environ), **self._environment},
+                env={**_without_settings(os.environ), "TMPDIR": str(self._folder), **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -83,19 +87,25 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The running worker's process id."""
+        """Of the running process."""
         return None if self._process is None else self._process.pid
 
     def check(self) -> None:
-        """Raises ``UserError`` with the worker's last words if it has ended."""
+        """Raises ``UserError`` with its last words if it has ended."""
         code = None if self._process is None else self._process.poll()
         if code is not None:
             raise UserError(
-                f"the worker ended with status {code}; its last words:\n{self.last_words()}", exit_code=1
+                f"the {self.name} ended with status {code}; its last words:\n{self.last_words()}",
+                exit_code=1,
             )
 
+    def told(self, pattern: str) -> str | None:
+        """What it has said that fits: the pattern's group; None if nothing has yet."""
+        found = re.search(pattern, self._log.read_text(errors="replace"), re.MULTILINE)
+        return None if found is None else found[1]
+
     def last_words(self) -> str:
-        """The end of the worker's log."""
+        """The end of its log."""
         lines = self._log.read_text(errors="replace").splitlines()
         return "\n".join(f"  {line}" for line in lines[-LAST_WORDS:])
 
@@ -107,5 +117,5 @@ class WorkerProcess:
 
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The demonstration's worker has its own settings, not the shell's."""
+    """The demonstration's parts have settings of their own, not the shell's."""
     return {name: value for name, value in environment.items() if not name.startswith("SCORER_")}

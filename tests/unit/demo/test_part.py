@@ -1,4 +1,4 @@
-"""The demonstration's worker ends with it, whatever happens to either."""
+"""The demonstration's parts end with it, whatever happens to either."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scorer.demo.worker import WorkerProcess
+from scorer.demo.part import Part
 from scorer.errors import UserError
 
 SLEEPS = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)")
@@ -40,7 +40,7 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("command", [SLEEPS, STUBBORN])
 def test_it_is_ended_even_against_its_will(tmp_path: Path, command: tuple[str, ...]) -> None:
-    with WorkerProcess({}, tmp_path, command, stop_timeout=0.5) as worker:
+    with Part("worker", {}, tmp_path, command, stop_timeout=0.5) as worker:
         eventually(lambda: "here" in worker.last_words(), "it runs")
         worker.check()
         pid = worker.pid
@@ -50,7 +50,7 @@ def test_it_is_ended_even_against_its_will(tmp_path: Path, command: tuple[str, .
 
 
 def test_its_death_is_told_with_its_last_words(tmp_path: Path) -> None:
-    with WorkerProcess({}, tmp_path, DIES) as worker:
+    with Part("worker", {}, tmp_path, DIES) as worker:
         eventually(lambda: worker.pid is not None and not alive(worker.pid), "it ends")
         with pytest.raises(UserError, match=r"(?s)status 7.*cannot go on"):
             worker.check()
@@ -59,7 +59,7 @@ def test_its_death_is_told_with_its_last_words(tmp_path: Path) -> None:
 def test_it_gets_its_own_settings_and_not_the_shells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCORER_TOPIC_PREFIX", "somebody-elses.")
     show = "import os; print(sorted(item for item in os.environ.items() if item[0].startswith('SCORER_')))"
-    with WorkerProcess({"SCORER_BOOTSTRAP": "here:1"}, tmp_path, (sys.executable, "-c", show)) as worker:
+    with Part("worker", {"SCORER_BOOTSTRAP": "here:1"}, tmp_path, (sys.executable, "-c", show)) as worker:
         eventually(lambda: "SCORER" in worker.last_words(), "it has written")
         assert worker.last_words().strip() == "[('SCORER_BOOTSTRAP', 'here:1')]"
 
@@ -70,8 +70,8 @@ def test_it_does_not_outlive_a_killed_demonstration(tmp_path: Path) -> None:
     program = f"""
 import time
 from pathlib import Path
-from scorer.demo.worker import WorkerProcess
-with WorkerProcess({{}}, Path({str(folder)!r}), {STUBBORN!r}) as worker:
+from scorer.demo.part import Part
+with Part("worker", {{}}, Path({str(folder)!r}), {STUBBORN!r}) as worker:
     print(worker.pid, flush=True)
     time.sleep(600)
 """
@@ -84,3 +84,11 @@ with WorkerProcess({{}}, Path({str(folder)!r}), {STUBBORN!r}) as worker:
     owner.stdout.close()
     eventually(lambda: not alive(pid), "the worker has ended")
     eventually(lambda: not folder.exists(), "the folder is gone")
+
+
+def test_what_it_has_said_is_found(tmp_path: Path) -> None:
+    say = (sys.executable, "-c", "print('ready'); print('listening on http://127.0.0.1:4711 for 9 keys')")
+    with Part("collector", {}, tmp_path, say) as part:
+        assert part.told("never said (.*)") is None
+        eventually(lambda: part.told(r"http://\S+:(\d+)") == "4711", "its port")
+        assert part.told("^(ready)$") == "ready"
