@@ -64,7 +64,7 @@ demo: $(VENV)/.runtime ## the whole road, live in the terminal (ARGS='--for 60')
 	@$(BIN)/scorer demo $(ARGS)
 
 .PHONY: test
-test: lint kafka chromium ## lint, types, contracts, then every test, on a real Kafka
+test: lint kafka chromium clients ## lint, types, contracts, then every test, on a real Kafka
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: unit
@@ -115,6 +115,24 @@ chromium: ## a Chromium for the tests: the system's, or Debian's if we are root
 			apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
 	else \
 		echo "no Chromium here: install it (on Debian, apt-get install chromium), or set CHROMIUM" >&2; exit 2; \
+	fi
+
+# Vendors' SDKs that are pointed at the collector, and the parser that reads our AsyncAPI page. The lock file
+# names no registry: npm asks the one that it is told to. Without npm, those tests are skipped.
+CLIENTS := .cache/clients
+
+$(CLIENTS)/.installed: tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc
+	@echo "installing the locked packages of npm (90 MB, once)"
+	@rm -rf $(CLIENTS) && mkdir -p $(CLIENTS) && cp $^ $(CLIENTS)
+	@cd $(CLIENTS) && npm ci --loglevel=error
+	@touch $@
+
+.PHONY: clients
+clients: ## vendors' SDKs for Node and browsers, for the tests, in .cache (once)
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory --silent $(CLIENTS)/.installed; \
+	else \
+		echo "no Node here (node, npm): the tests of vendors' SDKs for Node and browsers are skipped" >&2; \
 	fi
 
 .PHONY: bench

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from scorer.cli.options import kafka_options
 from scorer.errors import UserError
@@ -91,6 +92,20 @@ def diff(settings: Settings, wishes: Wishes) -> int:
         return 0
     click.echo(_table(differences))
     return 1
+
+
+@command.command()
+@click.option("--topic-prefix", metavar="TEXT", help="Put before topics' names.  [SCORER_TOPIC_PREFIX]")
+def asyncapi(topic_prefix: str | None) -> None:
+    """Print the topics as an AsyncAPI document: addresses, keys, schemas, examples. Asks no Kafka."""
+    import os
+
+    from scorer.settings import from_environment
+    from scorer.wire.asyncapi import page
+    from scorer.wire.registry import Registry
+
+    prefix = from_environment(os.environ).topic_prefix if topic_prefix is None else topic_prefix
+    click.echo(msgspec.json.format(page(Registry.load(), prefix)))
 
 
 def _counts(texts: tuple[str, ...]) -> dict[str, int]:

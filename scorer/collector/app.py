@@ -15,7 +15,7 @@ from scorer.collector.answers import Refused, Reply, given, json_reply, later, r
 from scorer.collector.counts import NOBODY, Counts
 from scorer.collector.origins import preflight, told
 from scorer.collector.requests import headers_of, query_of, sender, truncated, url_of, whole
-from scorer.collector.routes import FOR_BROWSERS, METHODS, KeyRing, Publisher, Route, route_of
+from scorer.collector.routes import FOR_BROWSERS, GET, METHODS, KeyRing, Publisher, Route, route_of
 from scorer.collector.sink import BusyError
 from scorer.collector.snippet import served
 from scorer.collector.source import Reading, RefusedError, Request
@@ -112,7 +112,7 @@ class Collector:
         path, method = scope["path"], scope["method"]
         route = route_of(path)
         if route is None:
-            if path == SCRIPT and method in METHODS[Mount.PIXEL]:
+            if path == SCRIPT and method in GET:
                 return given(served(headers_of(scope)))
             return self._page(path, method)
         mount = route.mount
@@ -290,11 +290,11 @@ class Collector:
 
     def _page(self, path: str, method: str) -> Reply:
         page = self._pages.get(path)
-        if page is None and path not in {"/livez", "/readyz"}:
+        if page is None and path not in _ALWAYS:
             message = "there is nothing here; /openapi.json says what there is"
             raise RefusedError(404, "not_found", message)
-        if method not in {"GET", "HEAD"}:
-            return _not_allowed(("GET", "HEAD"))
+        if method not in GET:
+            return _not_allowed(GET)
         if page is not None:
             kind, body = page
             return Reply(
@@ -330,6 +330,8 @@ class _Call:
 
 _TOLD_AT_ONCE: Final = FOR_BROWSERS | {Mount.HOOK}
 """Who sends here can come again: nothing is read that could not be taken."""
+_ALWAYS: Final = frozenset({SCRIPT, "/livez", "/readyz"})
+"""Beside the pages."""
 _CLOSING: Final = frozenset({413, 503})
 """After these the rest of a body may still be on its way: it is not waited for."""
 

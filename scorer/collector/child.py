@@ -92,7 +92,7 @@ class Process:
             ring,
             intake,
             self.sink,
-            pages=pages(self._registry),
+            pages=pages(self._registry, settings.topic_prefix),
             public_url=settings.collector_public_url,
             proxies=settings.collector_proxies,
             whole_addresses=settings.collector_whole_addresses,

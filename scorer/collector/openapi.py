@@ -14,6 +14,8 @@ from scorer.collector.routes import CALLS, METHODS
 from scorer.collector.sources import KINDS, Mount
 from scorer.collector.sources.segment import CALLS as SHORT
 from scorer.collector.sources.segment import MAX_EVENTS
+from scorer.wire import asyncapi
+from scorer.wire.components import EVENT, event_schemas, reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +24,12 @@ if TYPE_CHECKING:
     from scorer.wire.registry import Registry
 
 PATH: Final = "/openapi.json"
+TOPICS: Final = "/asyncapi.json"
+SCRIPT: Final = "/v1/scorer.js"
 _CLOUDEVENT: Final = "application/cloudevents+json"
 _BATCH: Final = "application/cloudevents-batch+json"
+_EXAMPLES: Final = 2
+"""Of each door."""
 _TEXT: Final = {"type": "string"}
 _ID: Final = {"type": ["string", "integer", "null"]}
 _OBJECT: Final = {"type": ["object", "null"]}
@@ -45,9 +51,12 @@ _REQUIRED: Final = {
 }
 
 
-def pages(registry: Registry) -> dict[str, tuple[bytes, bytes]]:
-    """Path -> (content type, body)."""
-    return {PATH: (b"application/json", msgspec.json.encode(document(registry)))}
+def pages(registry: Registry, prefix: str = "") -> dict[str, tuple[bytes, bytes]]:
+    """Path -> (content type, body). ``prefix``: in front of topics' names."""
+    return {
+        PATH: (b"application/json", msgspec.json.encode(document(registry))),
+        TOPICS: (b"application/json", asyncapi.page(registry, prefix)),
+    }
 
 
 def document(registry: Registry, kinds: Mapping[str, Kind] = KINDS) -> dict[str, Any]:
@@ -57,12 +66,15 @@ def document(registry: Registry, kinds: Mapping[str, Kind] = KINDS) -> dict[str,
     if Mount.SEGMENT in mounts:
         paths |= {f"/v1/{call}": {"post": _segment(call)} for call in CALLS}
     if Mount.EVENTS in mounts:
-        paths[Mount.EVENTS] = {"post": _events()}
+        paths[Mount.EVENTS] = {"post": _events(registry)}
     for mount in (Mount.SNIPPET, Mount.HOOK, Mount.PIXEL, Mount.PAGE_PIXEL, Mount.LINK):
         if mount in mounts:
             names = sorted(name for name, kind in kinds.items() if kind.mount == mount)
             methods = [method.lower() for method in METHODS[mount] if method != "HEAD"]
             paths[mount] = {method: _other(mount, names, method) for method in methods}
+    paths[SCRIPT] = {"get": _shown("The web snippet.", "text/javascript", {"304": "As it was."})}
+    paths[PATH] = {"get": _shown("This document.", "application/json")}
+    paths[TOPICS] = {"get": _shown("The topics, as an AsyncAPI document.", "application/json")}
     paths["/livez"] = {"get": _plain("Whether the process lives.", {"200": "It does."})}
     ready = {"200": "It does.", "503": "It does not, and why."}
     paths["/readyz"] = {"get": _plain("Whether the process takes events.", ready)}
@@ -71,7 +83,10 @@ def document(registry: Registry, kinds: Mapping[str, Kind] = KINDS) -> dict[str,
         "info": {
             "title": "Scorer collector",
             "version": __version__,
-            "description": "Events over HTTP. What is answered with success is in Kafka, replicated.",
+            "description": (
+                "Events over HTTP. What is answered with success is in Kafka, replicated. "
+                f"The topics themselves, what is told on them too: {TOPICS}."
+            ),
         },
         "paths": paths,
         "components": {
@@ -95,7 +110,7 @@ def document(registry: Registry, kinds: Mapping[str, Kind] = KINDS) -> dict[str,
 
 def _segment(call: str) -> dict[str, Any]:
     name = SHORT.get(call, call)
-    schema = {"$ref": f"#/components/schemas/segment-{name}"}
+    schema = reference(f"segment-{name}")
     return {
         "operationId": call,
         "summary": _SUMMARIES[name],
@@ -111,9 +126,14 @@ def _segment(call: str) -> dict[str, Any]:
     }
 
 
-def _events() -> dict[str, Any]:
-    one = {"$ref": "#/components/schemas/event"}
+def _events(registry: Registry) -> dict[str, Any]:
+    one = reference(EVENT)
     many = {"type": "array", "items": one}
+    examples = {
+        f"{door.name}-{example['name']}": {"summary": example["summary"], "value": example["payload"]}
+        for door in registry.doors
+        for example in asyncapi.examples(registry, door)[:_EXAMPLES]
+    }
     return {
         "operationId": "events",
         "summary": "CloudEvents, as the door topics take them.",
@@ -122,7 +142,7 @@ def _events() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                _CLOUDEVENT: {"schema": one},
+                _CLOUDEVENT: {"schema": one, "examples": examples},
                 _BATCH: {"schema": many},
                 "application/json": {"schema": {"anyOf": [one, many]}},
             },
@@ -145,6 +165,8 @@ def _other(mount: str, names: list[str], method: str) -> dict[str, Any]:
         "parameters": parameters,
         "responses": _responses(),
     }
+    if mount == Mount.HOOK:
+        told["responses"]["406"] = _answer("Signed, and replayed or too old.", "refused")
     if mount == Mount.PAGE_PIXEL:
         told["parameters"] = [{"name": "key", "in": "query", "required": True, "schema": _TEXT}]
     if method == "post":
@@ -159,6 +181,14 @@ def _other(mount: str, names: list[str], method: str) -> dict[str, Any]:
     return told
 
 
+def _shown(summary: str, kind: str, more: Mapping[str, str] | None = None) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": summary, "content": {kind: {"schema": {}}}}}
+    return {
+        "summary": summary,
+        "responses": responses | {status: {"description": text} for status, text in (more or {}).items()},
+    }
+
+
 def _plain(summary: str, answers: dict[str, str]) -> dict[str, Any]:
     return {
         "summary": summary,
@@ -169,24 +199,25 @@ def _plain(summary: str, answers: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _responses() -> dict[str, Any]:
-    def answer(description: str, schema: str, *, later: bool = False) -> dict[str, Any]:
-        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-        headers = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}} if later else {}
-        return {"description": description, "content": content, "headers": headers}
+def _answer(description: str, schema: str, *, later: bool = False) -> dict[str, Any]:
+    content = {"application/json": {"schema": reference(schema)}}
+    headers = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}} if later else {}
+    return {"description": description, "content": content, "headers": headers}
 
+
+def _responses() -> dict[str, Any]:
     return {
-        "200": answer("What is not refused is in Kafka.", "taken"),
-        "400": answer("Not understood, or every event refused: sending it again would not help.", "refused"),
-        "401": answer("No key of ours.", "refused"),
-        "403": answer("The key is not for pages of this origin, or the signature is wrong.", "refused"),
-        "405": answer("Another method.", "refused"),
-        "408": answer("The request took too long to arrive.", "refused"),
-        "413": answer("The body is too large, unpacked.", "refused"),
-        "415": answer("Another content type or encoding.", "refused"),
-        "429": answer("More than this key may send.", "refused", later=True),
-        "431": answer("Too many or too large headers.", "refused"),
-        "503": answer("Nothing was taken, or nobody knows: send it again.", "refused", later=True),
+        "200": _answer("What is not refused is in Kafka.", "taken"),
+        "400": _answer("Not understood, or every event refused: sending it again would not help.", "refused"),
+        "401": _answer("No key of ours.", "refused"),
+        "403": _answer("The key is not for pages of this origin, or the signature is wrong.", "refused"),
+        "405": _answer("Another method.", "refused"),
+        "408": _answer("The request took too long to arrive.", "refused"),
+        "413": _answer("The body is too large, unpacked.", "refused"),
+        "415": _answer("Another content type or encoding.", "refused"),
+        "429": _answer("More than this key may send.", "refused", later=True),
+        "431": _answer("Too many or too large headers.", "refused"),
+        "503": _answer("Nothing was taken, or nobody knows: send it again.", "refused", later=True),
     }
 
 
@@ -262,7 +293,7 @@ _SEGMENT: Final = {
                 "maxItems": MAX_EVENTS,
                 "items": {
                     "required": ["type"],
-                    "anyOf": [{"$ref": f"#/components/schemas/segment-{name}"} for name in _NAMES],
+                    "anyOf": [reference(f"segment-{name}") for name in _NAMES],
                 },
             },
             "context": _OBJECT,
@@ -275,25 +306,7 @@ _SEGMENT: Final = {
 
 def _event_schemas(registry: Registry) -> dict[str, Any]:
     """The CloudEvent of any door, its parts beside it."""
-    event = msgspec.json.decode(registry.read("messages/event.schema.json"))
-    event = {name: value for name, value in event.items() if name not in {"$schema", "$id"}}
-    parts = event.pop("$defs")
-    named = {f"event-{name}": _moved(part) for name, part in parts.items()}
+    schemas = event_schemas(registry)
     types = sorted(kind for topic in registry.doors for kind in topic.types)
-    found: dict[str, Any] = _moved(event)
-    found["properties"]["type"]["examples"] = types
-    return {"event": found, **named}
-
-
-def _moved(schema: Any) -> Any:
-    """With its references where its parts have gone."""
-    if isinstance(schema, list):
-        return [_moved(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        name: value.replace("#/$defs/", "#/components/schemas/event-")
-        if name == "$ref" and isinstance(value, str)
-        else _moved(value)
-        for name, value in schema.items()
-    }
+    schemas[EVENT]["properties"]["type"]["examples"] = types
+    return schemas

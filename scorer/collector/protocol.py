@@ -1,8 +1,11 @@
-"""uvicorn's HTTP protocol with bounds on heads and on patience.
+"""uvicorn's HTTP protocol with bounds on heads and on patience, and an orderly end of connections.
 
 uvicorn bounds neither how long a request's head may be nor how long one may take to arrive: a client that
 sends a byte a second, or a header without an end, would keep a connection and its memory for good. Instead
 of a timer per request, which would cost more than the parsing, a sweep looks at all connections.
+
+A connection ends when requests that have come whole are answered, also where something broken follows them,
+or where the client has said that nothing follows. uvicorn would close at once, and then fail on the answers.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
+
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 MAX_HEAD: Final = 32 * 1024
 """Bytes of a request's first line and headers."""
@@ -30,6 +35,7 @@ _LATE: Final = b'{"success":false,"code":"too_slow","message":"the request took 
 _LONG: Final = b'{"success":false,"code":"head_too_large","message":"too many or too large headers"}'
 
 _LARGE: Final = b'{"success":false,"code":"too_large","message":"the request is too large"}'
+_BROKEN: Final = b'{"success":false,"code":"not_http","message":"this is no HTTP request"}'
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -43,6 +49,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Bytes since the head or what follows it began, about."""
         self._in_head = True
         self._refused = False
+        self._running: RequestResponseCycle | None = None
+        """The request that is being answered, or was last; those behind it wait in the pipeline."""
+        self._ending = False
+        """Whether the connection ends when all of them are answered."""
+        self._last = b""
+        """What is said then."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -67,10 +79,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.headers) > MAX_HEADERS or _size(self.url, self.headers) > MAX_HEAD:
             self.refuse(431, b"Request Header Fields Too Large", _LONG)
             return
+        super().on_headers_complete()
         self._in_head = False
         self._size = 0
         self.until = self.loop.time() + BODY_SECONDS
-        super().on_headers_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False  # the parser reads nothing behind it
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # and not a trailer, of which there may be any number
@@ -88,26 +102,77 @@ class BoundedProtocol(HttpToolsProtocol):
         self._size = 0
         self.until = 0.0
 
-    def send_400_response(self, msg: str) -> None:
-        if not self._refused:
-            super().send_400_response(msg)
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._ending and not self._answering():
+            self._end()
+
+    def eof_received(self) -> bool:  # type: ignore[override] # which closes at once
+        """Whether the connection stays open: who says nothing more may still want its answers."""
+        if not self._in_head and not self._refused:
+            self._drop_newest()
+        self.until = 0.0
+        self._ending = self._answering()
+        return self._ending
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words
+        self.refuse(400, b"Bad Request", _BROKEN)
 
     def refuse(self, status: int, phrase: bytes, body: bytes) -> None:
-        """Answers, where nothing has been answered yet, and closes."""
+        """Answers what comes in now so, where nothing has been answered to it yet, and closes."""
+        if self._refused:
+            return
         self._refused = True
         self.until = 0.0
         if self.transport.is_closing():
             return
-        cycle: Any = self.cycle  # None before the first request, whatever its type says
-        if cycle is None or cycle.response_complete:
-            self.transport.write(
+        answered = False
+        if not self._in_head:
+            answered = self.cycle.response_started
+            self._drop_newest()
+        if not answered:
+            self._last = (
                 b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
                 b"connection: close\r\n\r\n%s" % (status, phrase, len(body), body)
             )
-        self.transport.close()
+        self._ending = True
+        if not self._answering():
+            self._end()
 
     def late(self) -> None:
         self.refuse(408, b"Request Timeout", _LATE)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _answering(self) -> bool:
+        return bool(self.pipeline) or (self._running is not None and not self._running.response_complete)
+
+    def _end(self) -> None:
+        if not self.transport.is_closing():
+            if self._last:
+                self.transport.write(self._last)
+            self.transport.close()
+
+    def _drop_newest(self) -> None:
+        """The request that ends in its body."""
+        if self.pipeline:
+            self.pipeline.popleft()
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Nobody hears the answers that are still to come."""
+        self.pipeline.clear()
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+            self._running = None
 
 
 def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scorer.collector.answers import key_in
@@ -124,7 +123,7 @@ class KeyRing:
             return found
         try:
             user = b64decode(header[6:].strip(), validate=True).partition(b":")[0]
-        except NotBase64:
+        except ValueError:  # not base64, or not even ASCII
             return None
         return self._by_secret.get((mount, user))
 

@@ -12,6 +12,7 @@ from tests.bench import (
     demo,
     engine,
     explain,
+    fuzz,
     latency,
     poison,
     restore,
@@ -56,6 +57,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "collector_p99_ms": collector.latency,
     "collector_soak_growth_mb": collector.soak,
     "acknowledged_missing": collector_struck.missing,
+    "fuzz_requests": fuzz.requests,
     "demo_first_qualified_s": demo.first_qualified,
 }
 

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import time
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +34,7 @@ from tests.support.intake import (
     prepare,
     read_log,
 )
+from tests.support.sdks import MANY, arrived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,33 +138,9 @@ def _uses_each_call(client: Any) -> None:
     client.screen("user-1", None, "Settings", {"dark": True})
     client.group("user-1", "acme", {"name": "Acme", "employees": 30})
     client.alias("anon-1", "user-1")
-    for number in range(250):
+    for number in range(MANY):
         client.track(f"user-{number}", "Task Created", anonymous_id=f"anon-{number}")
     client.flush()
-
-
-def _arrived(settings: Settings) -> None:
-    log = [fact for _, fact in facts(read_log(settings))]
-    assert Counter(fact.type for fact in log) == {
-        "profile.updated": 2,
-        "profile.linked": 1,
-        "app.task_created": 251,
-        "page.viewed": 1,
-        "app.screen_viewed": 1,
-    }
-    assert len({fact.id for fact in log}) == 256
-    now = time.time() * 1000
-    assert all(now - 60_000 < fact.time <= now for fact in log)
-    assert {fact.source for fact in log} == {"segment/web"}
-    by_type = {fact.type: fact for fact in log}
-    assert by_type["page.viewed"].properties == {
-        "path": "/pricing",
-        "page_name": "Pricing",
-        "category": "Docs",
-    }
-    profiles = [fact for fact in log if fact.type == "profile.updated"]
-    assert {"job": "CEO"} in [fact.properties for fact in profiles]
-    assert {fact.account for fact in profiles} == {"@example.com", "acme"}
 
 
 @pytest.mark.parametrize("gzip", [False, True])
@@ -184,7 +160,7 @@ def test_segments_python_sdk(collector: CollectorProcess, settings: Settings, *,
     client.join()
     request._session.close()
     assert failures == []
-    _arrived(settings)
+    arrived(settings)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -203,7 +179,7 @@ def test_rudderstacks_python_sdk(collector: CollectorProcess, settings: Settings
     client.join()
     request._session.close()
     assert failures == []
-    _arrived(settings)
+    arrived(settings)
 
 
 def test_an_sdk_does_not_repeat_what_was_refused_and_repeats_what_was_not_taken(

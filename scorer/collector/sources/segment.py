@@ -62,6 +62,10 @@ CALLS: Final = {
 }
 """The short paths that browsers' SDKs use."""
 
+_WITH_QUERY: Final = ("url", "search", "tab_url")
+"""Properties of a page; ``tab_url`` and ``initial_referrer`` are what RudderStack's SDK for browsers adds."""
+_REFERRERS: Final = ("referrer", "initial_referrer")
+
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -209,10 +213,12 @@ def _page(message: Message) -> tuple[str, str, dict[str, Any]]:
         if isinstance(url, str) and (path := _path(url)):
             data["path"] = path
     # A query says more than where somebody was: addresses, tokens.
-    data.pop("url", None)
-    data.pop("search", None)
-    if isinstance(data.get("referrer"), str):
-        data["referrer"] = data["referrer"].partition("?")[0]
+    for name in _WITH_QUERY:
+        data.pop(name, None)
+    for name in _REFERRERS:
+        referrer = data.get(name)
+        if isinstance(referrer, str):
+            data[name] = referrer.partition("?")[0]
     return PAGE, "page.viewed", data
 
 

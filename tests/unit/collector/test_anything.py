@@ -14,6 +14,8 @@ from scorer.collector.routes import CALLS
 from tests.unit.collector.asking import BASIC, CRM_KEY, REGISTRY, WRITE_KEY, Asked, Reply
 
 PATHS = ["/v1/events", "/v1/snippet", "/v1/hooks/web", "/v1/pixel/a.b.gif", "/v1/link/x", "/openapi.json"]
+SHOWN = pages(REGISTRY)
+DOCUMENTED = document(REGISTRY)["paths"]
 _json = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=8),
     lambda inner: (
@@ -61,11 +63,11 @@ _headers = st.dictionaries(
 )
 def test_no_request_is_too_strange(path: str, query: str, body: bytes, headers: Any, method: str) -> None:
     async def ask() -> Reply:
-        asked = Asked(pages=pages(REGISTRY))
+        asked = Asked(pages=SHOWN)
         return await asked(path.replace("?", "") + ("?" + query if query else ""), body, headers, method)
 
     reply = asyncio.run(ask())
     assert reply.status in {200, 204, 400, 401, 403, 404, 405, 413, 415}
     assert WRITE_KEY.encode() not in str(reply.headers).encode() + reply.body
-    if path.startswith("/v1/") and method == "POST" and path in document(REGISTRY)["paths"]:
-        assert str(reply.status) in document(REGISTRY)["paths"][path]["post"]["responses"]
+    if method == "POST" and "post" in DOCUMENTED.get(path, {}):
+        assert str(reply.status) in DOCUMENTED[path]["post"]["responses"]

@@ -142,6 +142,7 @@ async def test_the_write_key_may_stand_in_the_body() -> None:
         ("/v1/track", {}, TRACK),
         ("/v1/track", {"authorization": "Basic bm9uZTo="}, TRACK),
         ("/v1/track", {"authorization": "Basic !"}, TRACK),
+        ("/v1/track", {"authorization": "Basic \xff\xfe"}, TRACK),
         ("/v1/track", {}, {**TRACK, "writeKey": "none"}),
         ("/v1/track", {}, {**TRACK, "writeKey": 7}),
         ("/v1/track", BEARER, TRACK),  # another kind's
@@ -287,6 +288,7 @@ async def test_a_body_may_come_in_pieces() -> None:
         ("/v1/track", "GET", 405),
         ("/v1/track", "PUT", 405),
         ("/readyz", "POST", 405),
+        ("/v1/scorer.js", "POST", 405),
         ("/readyz", "GET", 200),
     ],
 )

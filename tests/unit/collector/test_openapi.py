@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
-from scorer.collector.openapi import PATH, document, pages
+from scorer.collector.openapi import PATH, SCRIPT, TOPICS, document, pages
 from scorer.collector.routes import METHODS, route_of
 from scorer.collector.sources import KINDS
-from tests.unit.collector.asking import BASIC, CRM_KEY, REGISTRY, Asked
+from scorer.wire import asyncapi
+from tests.unit.collector.asking import BASIC, CRM_KEY, KEYS, REGISTRY, Asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +70,42 @@ async def test_it_is_served_to_everybody() -> None:
     assert reply.json == DOCUMENT
     assert reply.headers["access-control-allow-origin"] == "*"
     assert (await asked(PATH)).status == 405
+
+
+async def test_its_examples_are_taken() -> None:
+    content = DOCUMENT["paths"]["/v1/events"]["post"]["requestBody"]["content"]
+    (kind,) = (kind for kind, one in content.items() if "examples" in one)
+    examples = content[kind]["examples"].values()
+    assert len(examples) > len(REGISTRY.doors)
+    keys = KEYS + "    scopes: [email, page, app, booking, social, profile, feedback]\n"
+    asked = Asked(keys)
+    for example in examples:
+        reply = await asked(
+            "/v1/events",
+            example["value"],
+            {"authorization": f"Bearer {CRM_KEY}", "content-type": kind},
+        )
+        assert reply.json == {"success": True, "accepted": 1}, example
+
+
+async def test_the_topics_are_served_too() -> None:
+    reply = await Asked(pages=pages(REGISTRY, "shop."))(TOPICS, method="GET")
+    assert reply.json == asyncapi.document(REGISTRY, "shop.")
+
+
+def test_what_only_some_sources_answer_is_there_too() -> None:
+    assert "406" in DOCUMENT["paths"]["/v1/hooks/{name}"]["post"]["responses"]
+    assert {PATH, TOPICS, SCRIPT} <= set(DOCUMENT["paths"])
+
+
+def test_it_is_openapi() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_a_document_that_is_none_would_be_found() -> None:
+    broken = {**DOCUMENT, "paths": {"/v1/track": {"post": {"responses": {"ok": {}}}}}}
+    with pytest.raises(OpenAPIValidationError):
+        OpenAPIV31SpecValidator(broken).validate()
 
 
 @pytest.mark.parametrize(

@@ -170,13 +170,22 @@ def test_a_page_call_as_the_browser_sends_it() -> None:
         "campaign": {"source": "newsletter"},
     }
     topic, made = event(
-        "p", name="Pricing page", properties={"url": "https://x.example/?t=1"}, context=context
+        "p",
+        name="Pricing page",
+        # The last two are RudderStack's.
+        properties={
+            "url": "https://x.example/?t=1",
+            "tab_url": "https://x.example/?t=1",
+            "initial_referrer": "https://search.example/?q=anna@example.com",
+        },
+        context=context,
     )
     assert (topic, made.type) == ("activity.page.v1", "page.viewed")
     assert made.data == {
         "path": "/pricing",
         "title": "Pricing",
         "referrer": "https://search.example/",
+        "initial_referrer": "https://search.example/",
         "page_name": "Pricing page",
         "utm": {"source": "newsletter"},
         "user_id": "4711",
