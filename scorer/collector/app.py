@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from scorer.collector.answers import Refused, Reply, given, json_reply, later, refusal, taken
+from scorer.collector.bodies import Bodies, GoneError
 from scorer.collector.counts import NOBODY, Counts
 from scorer.collector.origins import preflight, told
 from scorer.collector.requests import headers_of, query_of, sender, truncated, url_of, whole
@@ -20,10 +21,12 @@ from scorer.collector.sink import BusyError
 from scorer.collector.snippet import served
 from scorer.collector.source import Reading, RefusedError, Request
 from scorer.collector.sources import Mount
-from scorer.collector.unpacking import too_large, unpack
+from scorer.collector.unpacking import too_large
 from scorer.wire.dead_letters import Reason, Rejected
 
 if TYPE_CHECKING:
+    import asyncio
+
     from scorer.collector.sink import Sink
     from scorer.wire.intake import Accepted, Intake
 
@@ -33,17 +36,11 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-BODIES: Final = 64 << 20
-"""Bytes of bodies that are being received, of all requests together; beyond it new ones come back later."""
 CODES: Final = frozenset({*Reason, "invalid", "too_large"})
 """With one of these and a colon a source may begin its word of what is refused."""
 SCRIPT: Final = "/v1/scorer.js"
 CLOSE: Final = (b"connection", b"close")
 TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
-
-
-class GoneError(Exception):
-    """Whoever asked has left."""
 
 
 class Collector:
@@ -69,7 +66,7 @@ class Collector:
         self.unreachable = False
         """Whether Kafka does not answer. What is taken does not hang on that: the sink knows better."""
         self._ring = ring
-        self._take = intake.take
+        self._intake = intake
         self._sink = sink
         self._pages = pages or {}
         self._public_url = public_url.rstrip("/")
@@ -77,7 +74,7 @@ class Collector:
         self._shown = whole if whole_addresses else truncated
         self._now = now
         self._monotonic = monotonic
-        self._receiving = 0
+        self._bodies = Bodies()
 
     def problem(self) -> str | None:
         """Why nothing is taken right now; None: it is."""
@@ -92,7 +89,10 @@ class Collector:
             return
         call = _Call(scope, receive)
         try:
-            reply = await self._answer(call)
+            found = await self._answer(call)
+            # What was read is forgotten by now: a request that waits holds nothing else, so that the next
+            # finds its memory still in the processor's cache.
+            reply = self._told(found, good=await found.done) if isinstance(found, _Sent) else found
         except GoneError:
             return
         except RefusedError as error:
@@ -107,7 +107,7 @@ class Collector:
 
     # -- one request ------------------------------------------------------------------------------
 
-    async def _answer(self, call: _Call) -> Reply:
+    async def _answer(self, call: _Call) -> Reply | _Sent:
         scope = call.scope
         path, method = scope["path"], scope["method"]
         route = route_of(path)
@@ -121,10 +121,14 @@ class Collector:
         if method not in METHODS[mount]:
             return _not_allowed(METHODS[mount])
         headers = headers_of(scope)
-        unknown = self._ring.unknown.get(mount)
+        ring = self._ring
+        unknown = ring.unknown.get(mount)
         if unknown is not None:
             call.otherwise = given(unknown)
-        publisher, body = await self._publisher(call, route, headers)
+        publisher, body = self._by_head(scope, route, headers), None
+        if publisher is None and mount in _NAMED_IN_BODIES and ring.largest[mount]:
+            body = await self._bodies.receive(call.receive, headers, ring.largest[mount])
+            publisher = ring.in_body(mount, body)
         if publisher is None:
             raise RefusedError(401, "unknown_key", "no write key of ours")
         call.publisher = publisher
@@ -136,8 +140,7 @@ class Collector:
         if bucket is not None and (seconds := bucket.wait(self._monotonic())):
             return call.otherwise or later("too_fast", "more events than this key may send", seconds, 429)
         if body is None:
-            body = await self._body(call, headers, publisher.largest)
-            body = unpack(body, headers.get("content-encoding", ""), publisher.largest)
+            body = await self._bodies.receive(call.receive, headers, publisher.largest)
         elif len(body) > publisher.largest:
             raise too_large(publisher.largest)
         received = int(self._now() * 1000)
@@ -155,50 +158,51 @@ class Collector:
         )
         if bucket is not None:
             bucket.take(len(reading.items) or 1)
-        return await self._append(publisher, reading, received, mount)
+        return self._append(publisher, reading, received, mount)
 
-    async def _append(self, publisher: Publisher, reading: Reading, received: int, mount: str) -> Reply:
-        """What is taken of a reading goes to Kafka, and then is answered."""
+    def _append(self, publisher: Publisher, reading: Reading, received: int, mount: str) -> Reply | _Sent:
+        """What is taken of a reading is on its way to Kafka, or answered if nobody waits for that."""
         name, count = publisher.name, self.counts.event
         records, refused = self._records(publisher, reading, received)
         for one in refused:
             count(name, one.code)
         accepted = len(reading.items) - len(refused)
+        answer = None if reading.answer is None else given(reading.answer)
+        if answer is None:
+            answer = taken(accepted, refused, 400 if not accepted and mount is not Mount.HOOK else 200)
         if records:
-            problem = self.missing or await self._sent(records, name, accepted, wait=reading.wait)
+            problem = self.missing
+            if problem is None:
+                try:
+                    done = self._sink.append(records)
+                except BusyError:
+                    problem = "Kafka does not keep up"
+                else:
+                    if reading.wait:
+                        return _Sent(done, name, accepted, answer)
+                    self._count_later(done, name, accepted)
             if problem is not None:
                 count(name, "unknown", accepted)
                 if reading.wait:
                     return later("busy", problem)
         elif accepted:
             count(name, "nothing", accepted)
-        if reading.answer is not None:
-            return given(reading.answer)
-        status = 400 if refused and not accepted and mount is not Mount.HOOK else 200
-        return taken(accepted, refused, status)
+        return answer
 
-    async def _sent(self, records: list[Accepted], name: str, accepted: int, *, wait: bool) -> str | None:
-        """Why nothing is known of the records; None: Kafka has them, or nobody waits for that."""
+    def _told(self, sent: _Sent, *, good: bool) -> Reply:
+        """What is answered when Kafka has acknowledged it, or has not."""
+        self.counts.event(sent.name, "accepted" if good else "unknown", sent.accepted)
+        return sent.answer if good else later("busy", "Kafka has not acknowledged it")
+
+    def _count_later(self, done: asyncio.Future[bool], name: str, accepted: int) -> None:
         count = self.counts.event
-        try:
-            done = self._sink.append(records)
-        except BusyError:
-            return "Kafka does not keep up"
-        if not wait:
-            done.add_done_callback(
-                lambda one: count(name, "accepted" if one.result() else "unknown", accepted)
-            )
-        elif await done:
-            count(name, "accepted", accepted)
-        else:
-            return "Kafka has not acknowledged it"
-        return None
+        done.add_done_callback(lambda one: count(name, "accepted" if one.result() else "unknown", accepted))
 
     def _records(
         self, publisher: Publisher, reading: Reading, received: int
     ) -> tuple[list[Accepted], list[Refused]]:
         """Log records of what is good, and why the rest is not."""
-        take, scopes = self._take, publisher.scopes
+        intake, scopes = self._intake, publisher.scopes
         records: list[Accepted] = []
         refused: list[Refused] = []
         for index, item in enumerate(reading.items):
@@ -211,11 +215,12 @@ class Collector:
                 )
                 continue
             try:
-                for topic, event in item.activities:
+                for activity in item.activities:
+                    topic = activity.topic
                     if topic not in scopes:
                         refused.append(Refused(index, "scope", f"this key may not send to {topic}"))
                         break
-                    records += take(topic, event, received)
+                    records += intake.take(topic, activity.event, received)
             except Rejected as rejected:
                 refused.append(Refused(index, rejected.reason, rejected.detail))
             except Exception as error:  # noqa: BLE001 - one event must not take the others with it
@@ -223,63 +228,17 @@ class Collector:
                 refused.append(Refused(index, "fault", "our code failed on this event"))
         return records, refused
 
-    async def _publisher(
-        self, call: _Call, route: Route, headers: dict[str, str]
-    ) -> tuple[Publisher | None, bytes | None]:
-        """The key, and the body where it had to be read for that."""
+    def _by_head(self, scope: Scope, route: Route, headers: dict[str, str]) -> Publisher | None:
+        """The key, of a request whose head names it."""
         ring, mount = self._ring, route.mount
-        if mount in {Mount.HOOK, Mount.PIXEL, Mount.LINK}:
-            return ring.named(route), None
-        if mount is Mount.PAGE_PIXEL:
-            return ring.secret(mount, query_of(call.scope).get("key", "")), None
-        if mount is not Mount.SNIPPET:
+        if mount is Mount.SEGMENT or mount is Mount.EVENTS:
             header = headers.get("authorization")
-            if header is not None:
-                found = ring.authorized(mount, header)
-                if found is not None or mount is Mount.EVENTS:
-                    return found, None
-            elif mount is Mount.EVENTS:
-                return None, None
-        largest = ring.largest[mount]
-        if not largest:  # no key at all
-            return None, None
-        body = await self._body(call, headers, largest)
-        body = unpack(body, headers.get("content-encoding", ""), largest)
-        return ring.in_body(mount, body), body
-
-    async def _body(self, call: _Call, headers: dict[str, str], largest: int) -> bytes:
-        length = headers.get("content-length")
-        # More digits than these are no length that a server takes, nor always a number to Python.
-        if length is not None and length.isascii() and length.isdigit() and int(length[:20]) > largest:
-            raise too_large(largest)
-        message = await call.receive()
-        if message["type"] != "http.request":
-            raise GoneError
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if len(body) > largest:
-                raise too_large(largest)
-            return body
-        parts, size = [body], len(body)
-        self._receiving += size
-        try:
-            while message.get("more_body"):
-                if size > largest:
-                    raise too_large(largest)
-                if self._receiving > BODIES:
-                    raise RefusedError(503, "busy", "too much is being received")
-                message = await call.receive()
-                if message["type"] != "http.request":
-                    raise GoneError
-                part = message.get("body", b"")
-                parts.append(part)
-                size += len(part)
-                self._receiving += len(part)
-        finally:
-            self._receiving -= size
-        if size > largest:
-            raise too_large(largest)
-        return b"".join(parts)
+            return None if header is None else ring.authorized(mount, header)
+        if mount is Mount.SNIPPET:
+            return None
+        if mount is Mount.PAGE_PIXEL:
+            return ring.secret(mount, query_of(scope).get("key", ""))
+        return ring.named(route)
 
     def _preflight(self, call: _Call, mount: str) -> Reply:
         origins = self._ring.origins[mount]
@@ -328,8 +287,24 @@ class _Call:
         """What is answered to whatever is wrong, where nobody would read an error."""
 
 
+class _Sent:
+    """A request of which Kafka has yet to say that it has all that was taken."""
+
+    __slots__ = ("accepted", "answer", "done", "name")
+
+    def __init__(self, done: asyncio.Future[bool], name: str, accepted: int, answer: Reply) -> None:
+        self.done = done
+        self.name = name
+        """The key's."""
+        self.accepted = accepted
+        self.answer = answer
+        """To be given then."""
+
+
 _TOLD_AT_ONCE: Final = FOR_BROWSERS | {Mount.HOOK}
 """Who sends here can come again: nothing is read that could not be taken."""
+_NAMED_IN_BODIES: Final = frozenset({Mount.SEGMENT, Mount.SNIPPET})
+"""Where the key may be a member of the body."""
 _ALWAYS: Final = frozenset({SCRIPT, "/livez", "/readyz"})
 """Beside the pages."""
 _CLOSING: Final = frozenset({413, 503})

@@ -37,9 +37,9 @@ POLL: Final = 0.003
 """Seconds between two looks at what was acknowledged, while anything is under way."""
 EXPIRES: Final = 5.0
 """Seconds until a record is given up: how soon an outage's memory is free again."""
-LINGER_MS: Final = 5
-"""How long librdkafka waits for more records for a batch: at thousands of single requests a second that saves
-half of what they cost, in the broker too."""
+LINGER_MS: Final = 10
+"""How long librdkafka waits for more records for a batch of one partition. Each batch is a request to
+the broker: at thousands of single requests a second that is half of what they cost, in the broker too."""
 SAMPLES: Final = 1_000
 RECORD_BYTES: Final = 128
 """What a record takes in memory besides its key and value, about."""

@@ -39,16 +39,6 @@ class Event(msgspec.Struct, gc=False):
     time: str | None = None
 
 
-def check(event: Event) -> None:
-    """What ``decode`` would have refused of an event that was made and not decoded; raises ``Rejected``."""
-    if not 0 < len(event.id) <= MAX_ID:
-        raise Rejected(Reason.NOT_CLOUDEVENT, f"id: has 1 to {MAX_ID} characters")
-    if not 0 < len(event.source) <= MAX_SOURCE:
-        raise Rejected(Reason.NOT_CLOUDEVENT, f"source: has 1 to {MAX_SOURCE} characters")
-    if event.subject is not None and not 0 < len(event.subject) <= MAX_SUBJECT:
-        raise Rejected(Reason.NO_LEAD, f"subject: has 1 to {MAX_SUBJECT} characters")
-
-
 class Head(msgspec.Struct, gc=False):
     """What a message says first, whatever it is."""
 

@@ -20,7 +20,7 @@ from scorer.domain.record import (
     Fact,
     encode_record,
 )
-from scorer.wire.cloudevents import check, decode, shown
+from scorer.wire.cloudevents import MAX_ID, MAX_SOURCE, MAX_SUBJECT, decode, shown
 from scorer.wire.dead_letters import Reason, Rejected
 from scorer.wire.identity import Identity
 from scorer.wire.properties import Flattener
@@ -38,7 +38,8 @@ MAX_AHEAD_MS: Final = 5 * 60 * 1000
 """How far an event's time may be after the time its record was received."""
 MAX_AGE_MS: Final = 400 * 24 * 3600 * 1000
 """How far before."""
-
+_SOURCES: Final = 1_000
+"""How many are remembered."""
 
 Accepted = tuple[bytes, bytes]
 """A record of the lead log: lead id, the Kafka key, and value. The partition is ``partition_of(lead, n)``."""
@@ -62,9 +63,9 @@ class Intake:
     ) -> None:
         registry = registry or Registry.load()
         self._max_log_bytes = max_log_bytes
-        self._lead_id = identity.lead_id
-        self._others = identity.others
-        self._account = identity.account
+        self._identity = identity
+        self._digests: dict[str, blake2b] = {}
+        """Of sources that were seen lately: what the digests of their events begin with."""
         self._flatten = Flattener()
         self._sealer = sealer
         self._types = {topic.name: TypesOfDoor(topic) for topic in registry.doors}
@@ -86,7 +87,7 @@ class Intake:
 
         ``received``: by the clock of whoever received it, ms. The event's data is used up.
         """
-        check(event)
+        _check(event)
         return self.accept(topic, event, None, received, NO_DOOR, -1)
 
     def accept(
@@ -97,16 +98,17 @@ class Intake:
         ``time``: the event's in ms, where it is known already.
         """
         types = self._types[topic]
-        kind = event.type
+        kind, data = event.type, event.data
         if kind not in types.known:
             types.learn(kind)
         if time is None:
             time = received if event.time is None else milliseconds(event.time)
-        lead = self._lead_id(event)
-        others = self._others(event, lead) if kind in LINKING else ()
-        account = self._account(event)
-        picked = None if self._sealer is None else self._sealer.pick(event.data)
-        properties = self._flatten(event.data, nulls=kind == PROFILE_UPDATED)
+        identity = self._identity
+        lead = identity.lead_id(event)
+        others = identity.others(event, lead) if kind in LINKING else ()
+        account = identity.account(event)
+        picked = None if self._sealer is None else self._sealer.pick(data)
+        properties = self._flatten.flat(data, kind == PROFILE_UPDATED)
         if time > received + MAX_AHEAD_MS:
             raise Rejected(Reason.FUTURE, f"time: {time - received} ms after it was received")
         if time < received - MAX_AGE_MS:
@@ -120,7 +122,7 @@ class Intake:
                 received,
                 door,
                 offset,
-                blake2b(f"{source}\0{id_}".encode(), digest_size=8).digest(),
+                self._digest(source, id_),
                 id_,
                 source,
                 properties,
@@ -137,6 +139,30 @@ class Intake:
         if not others:
             return ((lead, encoded),)
         return ((lead, encoded), *_binds(lead, others, received, door, offset))
+
+    def _digest(self, source: str, id_: str) -> bytes:
+        """As in ``Fact.digest``: of both, with a zero byte between them."""
+        begun = self._digests.get(source)
+        if begun is None:
+            begun = blake2b(f"{source}\0".encode(), digest_size=8)
+            if len(self._digests) >= _SOURCES:
+                self._digests.clear()
+            self._digests[source] = begun
+        # To copy one is half of what it costs to begin one.
+        digest = begun.copy()
+        digest.update(id_.encode())
+        return digest.digest()
+
+
+def _check(event: Event) -> None:
+    """What ``decode`` would have refused of an event that was made and not decoded; raises ``Rejected``."""
+    if not 0 < len(event.id) <= MAX_ID:
+        raise Rejected(Reason.NOT_CLOUDEVENT, f"id: has 1 to {MAX_ID} characters")
+    if not 0 < len(event.source) <= MAX_SOURCE:
+        raise Rejected(Reason.NOT_CLOUDEVENT, f"source: has 1 to {MAX_SOURCE} characters")
+    subject = event.subject
+    if subject is not None and not 0 < len(subject) <= MAX_SUBJECT:
+        raise Rejected(Reason.NO_LEAD, f"subject: has 1 to {MAX_SUBJECT} characters")
 
 
 def _binds(lead: bytes, others: Iterable[bytes], received: int, door: int, offset: int) -> Iterator[Accepted]:

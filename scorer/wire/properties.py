@@ -45,9 +45,8 @@ class Flattener:
 
     def __init__(self) -> None:
         self._personal: dict[str, bool] = {}
-        self._plain: set[str] = set()
 
-    def __call__(self, data: dict[str, Any], *, nulls: bool) -> dict[str, Any]:
+    def flat(self, data: dict[str, Any], nulls: bool) -> dict[str, Any]:  # noqa: FBT001 - a call by name costs
         """Flat properties, perhaps ``data`` itself; nulls are kept (a profile's removals) or dropped.
 
         Raises ``Rejected``.
@@ -55,15 +54,17 @@ class Flattener:
         When two paths spell the same flat name, the later one counts.
         """
         # Nearly all data is flat and of names known from before: as good as it came.
-        plain = self._plain
-        personal = self._personal
+        known = self._personal
         gone = []
         for name, value in data.items():
+            personal = known.get(name)
             kind = type(value)
-            if name not in plain:
-                if kind is not str or not personal.get(name):
+            if personal:
+                if kind is not str:
                     break
                 gone.append(name)
+            elif personal is None:
+                break
             elif kind is int or kind is float:
                 if not MIN_NUMBER <= value < MAX_NUMBER:
                     break
@@ -110,10 +111,7 @@ class Flattener:
             raise _bad(path, name, f"a field's name has 1 to {MAX_NAME} characters")
         if len(self._personal) >= _CACHED_NAMES:
             self._personal.clear()
-            self._plain.clear()
         personal = self._personal[name] = is_personal(name)
-        if not personal:
-            self._plain.add(name)
         return personal
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorer.broker import Broker
-from scorer.dev.kafka import KafkaCluster
 from scorer.domain.model import Model
 from scorer.wire.registry import LOG
 from tests.bench.figures import report, tell
-from tests.bench.road import prepare, processor_seconds
+from tests.bench.road import benchmark_kafka, prepare, processor_seconds
 from tests.support.collecting import CollectorProcess
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ SINGLE = 192
 BATCH = 32
 EVENTS = 100
 """A batch: what SDKs send by default."""
+WARM_UP = 15.0
 SOAK_SECONDS = 300.0
 SERVER, OTHERS = 0, 1
 """Cores."""
@@ -45,8 +45,6 @@ def _load(port: int, process: int, connections: int, seconds: float, events: int
     before = processor_seconds(process)
     numbers = [port, connections, seconds, events, rate]
     command = [sys.executable, "-m", "tests.bench.collector_load", *map(str, numbers)]
-    if (os.cpu_count() or 1) > 1:
-        command = ["taskset", "-c", str(OTHERS), *command]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = _Loaded(json.loads(done.stdout))
     spent = processor_seconds(process) - before
@@ -57,11 +55,21 @@ def _load(port: int, process: int, connections: int, seconds: float, events: int
 
 @contextmanager
 def _collector() -> Iterator[tuple[CollectorProcess, Settings]]:
-    with KafkaCluster() as kafka, tempfile.TemporaryDirectory() as folder:
-        settings, _ = prepare(kafka.bootstrap, Model(name="none", scores=()), "collector")
-        pinned = SERVER if (os.cpu_count() or 1) > 1 else None
-        with CollectorProcess(settings, Path(folder), pinned_to=pinned) as process:
-            yield process.ready(), settings
+    """Its core is its own: Kafka, the clients and this process share the other one."""
+    several = (os.cpu_count() or 1) > 1
+    before = os.sched_getaffinity(0)
+    if several:
+        os.sched_setaffinity(0, {OTHERS})  # what is started from here on inherits it
+    try:
+        with benchmark_kafka() as bootstrap, tempfile.TemporaryDirectory() as folder:
+            settings, _ = prepare(bootstrap, Model(name="none", scores=()), "collector")
+            with CollectorProcess(settings, Path(folder), pinned_to=SERVER if several else None) as process:
+                process.ready()
+                # A new broker takes several times the processor time until its code is compiled.
+                _said("warming up", _load(process.port, process.process.pid, BATCH, WARM_UP, EVENTS))
+                yield process, settings
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _bare() -> _Loaded:

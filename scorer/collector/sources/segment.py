@@ -80,7 +80,6 @@ class SegmentSource:
         self._source = f"{KIND}/{key.name}"
         self._names = Names(registry or Registry.load())
         self._makers = {
-            "track": self._track,
             "identify": _identify,
             "page": _page,
             "screen": _screen,
@@ -99,7 +98,7 @@ class SegmentSource:
             message = decode_message(body)
         except _UNREADABLE as error:
             _refuse(error)
-        return Reading((self._item(message, call, request.received, message.sent_at, None),))
+        return Reading((self._item(message, call, request.received, None, None),))
 
     def _batch(self, body: bytes, received: int) -> list[Item]:
         if len(body) > MAX_BATCH_BYTES:
@@ -113,8 +112,8 @@ class SegmentSource:
         except _UNREADABLE as error:
             _refuse(error)
         _count(len(batch.batch))
-        item, sent_at, context = self._item, batch.sent_at, batch.context
-        return [item(message, message.type, received, sent_at, context) for message in batch.batch]
+        shift, context = _shift(received, batch.sent_at), batch.context
+        return [self._item(message, message.type, received, shift, context) for message in batch.batch]
 
     def _one_by_one(self, body: bytes, received: int) -> list[Item]:
         """The batch's messages, each for itself: one that is broken or too large leaves the others alone."""
@@ -127,6 +126,7 @@ class SegmentSource:
         except _UNREADABLE:
             context = None
         _count(len(batch.batch))
+        shift = _shift(received, batch.sent_at)
         items = []
         for raw in batch.batch:
             if len(memoryview(raw)) > MAX_EVENT_BYTES:
@@ -137,21 +137,26 @@ class SegmentSource:
             except _UNREADABLE as error:
                 items.append(Item((), f"invalid: {_said(error)}"))
             else:
-                items.append(self._item(message, message.type, received, batch.sent_at, context))
+                items.append(self._item(message, message.type, received, shift, context))
         return items
 
     def _item(
-        self, message: Message, call: str, received: int, sent_at: str | None, shared: Context | None
+        self, message: Message, call: str, received: int, shift: int | None, shared: Context | None
     ) -> Item:
-        make = self._makers.get(call)
-        if make is None:
-            return Item((), "unknown_type: type is none of identify, track, page, screen, group, alias")
-        if message.context is None:
+        """``shift``: of the batch; None where it has none, or there is none."""
+        if shared is not None and message.context is None:
             message.context = shared
         try:
-            topic, kind, data = make(message)
+            if call == "track":  # which nearly all are
+                topic, kind, data = self._track(message)
+            else:
+                make = self._makers.get(call)
+                if make is None:
+                    said = "unknown_type: type is none of identify, track, page, screen, group, alias"
+                    return Item((), said)
+                topic, kind, data = make(message)
             _identify_by(message, data)
-            time = date_time(_time(message, received, sent_at or message.sent_at))
+            time = date_time(_time(message, received, shift))
         except BadError as error:
             return Item((), error.args[0])
         except Rejected as rejected:
@@ -270,18 +275,24 @@ def _text(identifier: Id) -> str | None:
     return str(identifier) if type(identifier) is int else identifier  # type: ignore[return-value] # no int
 
 
-def _time(message: Message, received: int, sent_at: str | None) -> int:
-    """ms; raises ``Rejected`` for a time that is none."""
+def _time(message: Message, received: int, shift: int | None) -> int:
+    """By our clock, in ms; raises ``Rejected`` for a time that is none."""
     given = message.original_timestamp or message.timestamp
     if given is None:
         return received
-    time = _instant(given)
-    if sent_at is None:
-        return time
+    if shift is None:
+        shift = _shift(received, message.sent_at) or 0
+    return _instant(given) + shift
+
+
+def _shift(received: int, sent_at: str | None) -> int | None:
+    """How far our clock is ahead of a sender's, ms; None where it does not say when it has sent."""
+    if not sent_at:
+        return None
     try:
-        return time + received - _instant(sent_at)
+        return received - _instant(sent_at)
     except Rejected:
-        return time
+        return 0
 
 
 def _instant(text: str) -> int:

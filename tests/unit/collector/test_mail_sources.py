@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scorer.collector.machines import is_crawler, is_machine
 from scorer.collector.picture import GIF
-from scorer.collector.source import Activity, Key, Reading
+from scorer.collector.source import Activity, Item, Key, Reading
 from scorer.collector.sources.link import Link
 from scorer.collector.sources.page_pixel import PATH, PagePixel
 from scorer.collector.sources.pixel import Pixel
@@ -194,7 +194,7 @@ def test_a_click() -> None:
 def test_a_head_is_answered_and_nobodys_click() -> None:
     reading = link(TOKENS.make("link", LINKED), method="HEAD")
     assert headers(reading)["Location"] == TARGET
-    assert reading.items[0] == ((), None)
+    assert reading.items[0] == Item(())
 
 
 @given(st.text(max_size=100) | st.sampled_from(["https://evil.example", "//evil.example", "mail./..//evil"]))
@@ -257,7 +257,7 @@ def test_the_page_is_the_one_that_the_browser_names() -> None:
 )
 def test_a_visit_of_which_nothing_becomes(query: dict[str, str], more: dict[str, Any]) -> None:
     reading = PagePixel(WEB).read(request(PATH, query={"key": "web_4f1c", **query}, **more))
-    assert reading.items[0] == ((), None)
+    assert reading.items[0] == Item(())
 
 
 def test_another_key() -> None:

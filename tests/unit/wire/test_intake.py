@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scorer.domain.record import NO_DOOR, Fact, decode_record
+from scorer.wire.cloudevents import Event
 from scorer.wire.dead_letters import Reason, Rejected
 from scorer.wire.identity import Identity
 from scorer.wire.intake import Intake
@@ -181,7 +182,26 @@ def test_many_different_names_do_not_stay_in_memory() -> None:
     for n in range(110):
         intake(EMAIL, message({f"{n}-{m}": m for m in range(200)}), NOON)
     assert len(intake._flatten._personal) <= 10_000
-    assert len(intake._flatten._plain) <= 10_000
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["/a", "/b", "/ä\0"]), st.text(min_size=1, max_size=40)), max_size=20)
+)
+def test_a_digest_is_of_source_and_id_whatever_came_before(events: list[tuple[str, str]]) -> None:
+    intake = Intake(Identity("secret"), REGISTRY.max_log_bytes, REGISTRY)
+    for source, id_ in events:
+        made = Event("1.0", id_, source, "email.opened", {}, "lead-17")
+        record = decode_record(intake.take(EMAIL, made, NOON)[0][1])
+        assert isinstance(record, Fact)
+        assert record.digest == blake2b(f"{source}\0{id_}".encode(), digest_size=8).digest()
+
+
+def test_many_different_sources_do_not_stay_in_memory() -> None:
+    intake = Intake(Identity("secret"), REGISTRY.max_log_bytes, REGISTRY)
+    for n in range(2_500):
+        found = fact(intake, message(source=f"/mail/{n}"))
+        assert found.digest == blake2b(f"/mail/{n}\0e1".encode(), digest_size=8).digest()
+    assert len(intake._digests) <= 1_000
 
 
 def test_a_record_too_large_for_the_log_is_rejected_at_the_byte() -> None:

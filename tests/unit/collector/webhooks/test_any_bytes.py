@@ -40,9 +40,9 @@ def read(kind: str, asked: Request) -> Reading | None:
         assert refusal.message.isprintable()
     for item in reading.items if reading else ():
         assert item.refused is None or not item.activities
-        for topic, event in item.activities:
+        for made in item.activities:
             # Taken, or refused for a reason: a wrong topic would be a KeyError.
-            intake_rejects(topic, msgspec.json.encode(event))
+            intake_rejects(made.topic, msgspec.json.encode(made.event))
     return reading
 
 

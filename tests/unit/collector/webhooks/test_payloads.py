@@ -26,7 +26,7 @@ def shown(one: Item) -> Any:
     if one.refused is not None:
         return {"refused": one.refused}
     return [
-        {"topic": topic, "event": json.loads(msgspec.json.encode(event))} for topic, event in one.activities
+        {"topic": made.topic, "event": json.loads(msgspec.json.encode(made.event))} for made in one.activities
     ]
 
 
@@ -44,10 +44,10 @@ def test_valid_payloads_become_the_expected_activities(kind: str, name: str) -> 
 @pytest.mark.parametrize(("kind", "name"), payloads("valid"))
 def test_doors_take_the_activities(kind: str, name: str) -> None:
     for item in source(kind).read(signed(kind, payload(kind, name))).items:
-        for topic, event in item.activities:
-            value = msgspec.json.encode(event)
-            assert intake_rejects(topic, value) is None
-            assert schema_accepts(topic, value)
+        for made in item.activities:
+            value = msgspec.json.encode(made.event)
+            assert intake_rejects(made.topic, value) is None
+            assert schema_accepts(made.topic, value)
 
 
 @pytest.mark.parametrize(("kind", "name"), payloads("invalid"))

@@ -25,8 +25,8 @@ def story(kind: str, names: Iterable[str]) -> list[Event]:
     told: list[Event] = []
     for name in names:
         for item in source(kind).read(signed(kind, payload(kind, name))).items:
-            for topic, event in item.activities:
-                fact = decode_record(INTAKE(topic, msgspec.json.encode(event), RECEIVED)[0][1])
+            for made in item.activities:
+                fact = decode_record(INTAKE(made.topic, msgspec.json.encode(made.event), RECEIVED)[0][1])
                 assert isinstance(fact, Fact)
                 told.append(Event(fact.type, (fact.time - BEGAN) / DAY, fact.properties))
     return told
