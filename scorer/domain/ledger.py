@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scorer.domain.grants import Grant, Variant
 from scorer.domain.lead import Lead
-from scorer.domain.reading import cap_value, clamp, parts, variant_value
+from scorer.domain.reading import TOLERANCE, cap_value, clamp, parts, variant_value
 from scorer.domain.rules import RuleSet
 
 
@@ -25,7 +25,10 @@ class Line:
 
 
 def ledger(rules: RuleSet, lead: Lead, at: int) -> list[Line]:
-    """The lines of a lead's score at an instant (ms) not before its clock; they add up to the total."""
+    """The lines of a lead's score at an instant (ms) not before its clock; they add up to the total.
+
+    A cap or a floor has a line where it takes or gives more than what rounding does.
+    """
     lines: list[Line] = []
     scores = rules.model.scores
     raw = [0.0] * len(scores)
@@ -45,19 +48,19 @@ def ledger(rules: RuleSet, lead: Lead, at: int) -> list[Line]:
             grants = points / variant.points if variant.points else 0.0
             lines.append(Line(grant.award.id, variant.label, name, grants, points * rules.weights[index]))
         capped = cap_value(value, grant.cap)
-        if capped != value:
+        if abs(capped - value) > TOLERANCE:
             lines.append(Line(grant.award.id, "cap", name, 0.0, (capped - value) * rules.weights[index]))
         raw[index] += capped
     total = 0.0
     values = parts(rules, lead, at)
     for index, score in enumerate(scores):
         value = values[index]
-        if (score.cap is not None or score.floor is not None) and value != raw[index]:
+        if (score.cap is not None or score.floor is not None) and abs(value - raw[index]) > TOLERANCE:
             kind = "cap" if value < raw[index] else "floor"
             lines.append(Line(kind, score.name, score.name, 0.0, (value - raw[index]) * score.weight))
         total += value * score.weight
     clamped = clamp(total, rules.model.floor, rules.model.cap)
-    if clamped != total:
+    if abs(clamped - total) > TOLERANCE:
         lines.append(Line("cap" if clamped < total else "floor", "total", "", 0.0, clamped - total))
     return lines
 

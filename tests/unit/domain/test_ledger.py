@@ -7,7 +7,7 @@ from math import fsum, log2
 import pytest
 
 from scorer.domain.model import Compare, FirstLater, HalfLife, LinearDecay, Score, Standing
-from tests.unit.domain.world import CLICKED, DAY, HOUR, SECOND, Make, award, model
+from tests.unit.domain.world import CLICKED, DAY, HOUR, OPENED, SECOND, Make, award, model
 
 
 def test_every_contribution_has_its_line(engine: Make) -> None:
@@ -47,6 +47,17 @@ def test_caps_and_floors_of_scores_and_total_are_lines(engine: Make) -> None:
         ("cap", "engagement", -6),
         ("cap", "total", -4),
     ]
+
+
+def test_what_rounding_does_is_no_cap(engine: Make) -> None:
+    """Points are added up in one order for the score, and in another for the lines."""
+    kinds = (OPENED, CLICKED, "page.viewed")
+    rules = [award(points, kind, id=kind) for points, kind in zip((0.1, 0.2, 0.3), kinds, strict=True)]
+    ann = engine(model(*rules, scores=(Score("fit"), Score("engagement", cap=100))))
+    ann.clock(0)
+    for kind in reversed(kinds):
+        ann.fact(kind, 0)
+    assert [line[:2] for line in ann.lines(0)] == [(kind, "") for kind in kinds]
 
 
 def test_a_cap_holds_the_value_of_now_not_what_was_granted(world: Make) -> None:
