@@ -16,7 +16,7 @@ from scorer.collector.bodies import Bodies, GoneError
 from scorer.collector.counts import NOBODY, Counts
 from scorer.collector.origins import preflight, told
 from scorer.collector.requests import headers_of, query_of, sender, truncated, url_of, whole
-from scorer.collector.routes import FOR_BROWSERS, GET, METHODS, KeyRing, Publisher, Route, route_of
+from scorer.collector.routes import FOR_BROWSERS, GET, METHODS, SCRIPT, KeyRing, Publisher, Route, route_of
 from scorer.collector.sink import BusyError
 from scorer.collector.snippet import served
 from scorer.collector.source import Reading, RefusedError, Request
@@ -38,7 +38,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 CODES: Final = frozenset({*Reason, "invalid", "too_large"})
 """With one of these and a colon a source may begin its word of what is refused."""
-SCRIPT: Final = "/v1/scorer.js"
 CLOSE: Final = (b"connection", b"close")
 TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from scorer import __version__
-from scorer.collector.routes import CALLS, METHODS
+from scorer.collector.routes import CALLS, METHODS, SCRIPT
 from scorer.collector.sources import KINDS, Mount
 from scorer.collector.sources.segment import CALLS as SHORT
 from scorer.collector.sources.segment import MAX_EVENTS
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PATH: Final = "/openapi.json"
 TOPICS: Final = "/asyncapi.json"
-SCRIPT: Final = "/v1/scorer.js"
 _CLOUDEVENT: Final = "application/cloudevents+json"
 _BATCH: Final = "application/cloudevents-batch+json"
 _EXAMPLES: Final = 2

@@ -30,6 +30,7 @@ METHODS: Final = {
 }
 FOR_BROWSERS: Final = frozenset({Mount.SEGMENT, Mount.EVENTS, Mount.SNIPPET})
 """Where a page's script may send to, so that it matters which page."""
+SCRIPT: Final = "/v1/scorer.js"
 HOOKS: Final = "/v1/hooks/"
 PIXELS: Final = "/v1/pixel/"
 LINKS: Final = "/v1/link/"

@@ -184,8 +184,9 @@ class Accounting(Joining):
             self._wake_account(before, account, key, max(milestone.clock - before.model.grace, 0))
             accounts = rules.model.accounts
             advance(accounts, account, milestone.clock - rules.model.grace)
-            account.announce = max(account.announce, milestone.announce)
             former = before.model.accounts
+            if accounts is not None or former is not None:
+                account.announce = max(account.announce, milestone.announce)
             if accounts is not None:
                 account.settling = account.due = max(account.clock, milestone.clock) + SETTLING
             elif former is not None:

@@ -359,6 +359,21 @@ def test_an_account_that_rises_silently_is_told_upward_or_not_at_all(
         assert [(one[0], one[4]) for one in told(log)] == [*expected, *falls]
 
 
+def test_the_policy_of_rules_that_know_no_accounts_is_none_of_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    way = Accounts("sum", half_life=None, enter=50.0, exit=35.0)
+    rules_are(monkeypatch, None)
+    log = Log(random.Random(1), 1)
+    log.tick(BEGAN)
+    stated(log, b"anna", 1, 60.0, BEGAN)
+    change_rules(log, 2, msgspec.structs.replace(people.MODEL, name="Other"), ANNOUNCE_NONE)
+    sweep(log)
+    change_rules(log, 3, msgspec.structs.replace(people.MODEL, accounts=way))
+    sweep(log)
+    log.tick(BEGAN + 2 * SETTLING)
+    log.settle()
+    assert [(one[0], one[4]) for one in told(log)] == [("account.qualified", "rules")]
+
+
 def test_who_has_left_is_not_brought_back_by_what_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     rules_are(monkeypatch, Accounts("sum", half_life=None, enter=50.0, exit=35.0))
     log = Log(random.Random(1), 1)
