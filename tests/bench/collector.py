@@ -10,7 +10,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scorer.broker import Broker
 from scorer.domain.model import Model
@@ -37,7 +37,7 @@ SERVER, OTHERS = 0, 1
 """Cores."""
 
 
-class _Loaded(dict[str, float]):
+class _Loaded(dict[str, Any]):
     """What the client says, and ``cpu_us``: processor time of the server for one request."""
 
 
@@ -86,7 +86,9 @@ def _bare() -> _Loaded:
 
 
 def _said(name: str, one: _Loaded) -> None:
-    told = ", ".join(f"{key} {value:,.1f}" for key, value in one.items())
+    told = ", ".join(f"{key} {value:,.1f}" for key, value in one.items() if isinstance(value, float))
+    if one["statuses"]:
+        told += f", refused {one['statuses']}"
     tell(f"{name}: {told}")
 
 
@@ -140,7 +142,9 @@ def soak() -> None:
         port, pid = process.port, process.process.pid
         _said("warming up", _load(port, pid, SINGLE, SOAK_SECONDS / 5, 1, 3_000))
         before = _resident_mb(child)
-        _said("soak", _load(port, pid, SINGLE, SOAK_SECONDS * 4 / 5, 1, 3_000))
+        soaked = _load(port, pid, SINGLE, SOAK_SECONDS * 4 / 5, 1, 3_000)
+        _said("soak", soaked)
+        assert not soaked["refused"], process.output()
         growth = _resident_mb(child) - before
         tell(f"soak: {before:.1f} MB before")
     report("collector_soak_growth_mb", round(growth, 1), "MB")

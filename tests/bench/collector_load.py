@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter, deque
 from typing import Any
 
 import uvloop
@@ -28,7 +29,8 @@ class Load:
         self._number = 0
         self._salt = time.time_ns() % 10**9
         self.answered = 0
-        self.refused = 0
+        self.statuses: Counter[str] = Counter()
+        """Of the answers that were not 200."""
         self.waited: list[float] = []
         self.counting = False
 
@@ -54,16 +56,17 @@ class Load:
             f"Authorization: {BASIC['Authorization']}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
 
-    def answer(self, good: bool, seconds: float) -> None:
+    def answer(self, head: bytes, seconds: float) -> None:
         if self.counting:
             self.answered += 1
-            self.refused += not good
+            if not head.startswith(b"HTTP/1.1 200"):
+                self.statuses[head[9:12].decode()] += 1
             self.waited.append(seconds)
 
 
 class Connection(asyncio.Protocol):
-    def __init__(self, load: Load, idle: list[Connection] | None) -> None:
-        """``idle``: where it waits for the next request; None: it sends one by itself."""
+    def __init__(self, load: Load, idle: deque[Connection] | None) -> None:
+        """``idle``: where it waits for its turn; None: it sends the next request by itself."""
         self._load = load
         self._idle = idle
         self._found = b""
@@ -91,16 +94,17 @@ class Connection(asyncio.Protocol):
             return
         self._found = b""
         now = time.perf_counter()
-        self._load.answer(head.startswith(b"HTTP/1.1 200"), now - self._since)
+        self._load.answer(head, now - self._since)
         if self._idle is None:
             self.send(now)
         else:
             self._idle.append(self)
 
 
-async def run(port: int, connections: int, seconds: float, events: int, rate: float) -> dict[str, float]:
+async def run(port: int, connections: int, seconds: float, events: int, rate: float) -> dict[str, Any]:
     load = Load(events)
-    idle: list[Connection] | None = [] if rate else None
+    # In turn: the server ends connections that nobody uses.
+    idle: deque[Connection] | None = deque() if rate else None
     loop = asyncio.get_running_loop()
     for _ in range(connections):
         await loop.create_connection(lambda: Connection(load, idle), "127.0.0.1", port)
@@ -112,7 +116,7 @@ async def run(port: int, connections: int, seconds: float, events: int, rate: fl
         if idle is not None:
             while sent < (now - began) * rate:
                 if idle:
-                    idle.pop().send(began + sent / rate)
+                    idle.popleft().send(began + sent / rate)
                 else:
                     # Nobody is free: it is sent later, and timed from now all the same.
                     late += 1
@@ -123,7 +127,8 @@ async def run(port: int, connections: int, seconds: float, events: int, rate: fl
     waited = sorted(load.waited) or [0.0]
     return {
         "per_second": load.answered / seconds,
-        "refused": load.refused,
+        "refused": sum(load.statuses.values()),
+        "statuses": dict(load.statuses),
         "p50_ms": waited[len(waited) // 2] * 1000,
         "p99_ms": waited[int(len(waited) * 0.99)] * 1000,
     }
