@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from scorer import __version__
+from scorer.collector import snippet_body
 from scorer.collector.routes import CALLS, METHODS, SCRIPT
 from scorer.collector.sources import KINDS, Mount
 from scorer.collector.sources.segment import CALLS as SHORT
@@ -27,6 +28,8 @@ PATH: Final = "/openapi.json"
 TOPICS: Final = "/asyncapi.json"
 _CLOUDEVENT: Final = "application/cloudevents+json"
 _BATCH: Final = "application/cloudevents-batch+json"
+_SNIPPET: Final = "snippet-"
+"""Before the names of its schemas."""
 _EXAMPLES: Final = 2
 """Of each door."""
 _TEXT: Final = {"type": "string"}
@@ -99,7 +102,7 @@ def document(registry: Registry, kinds: Mapping[str, Kind] = KINDS) -> dict[str,
                     "schema": {"type": "integer"},
                 }
             },
-            "schemas": _event_schemas(registry) | _ANSWERS | _SEGMENT,
+            "schemas": _event_schemas(registry) | _ANSWERS | _SEGMENT | snippet_body.schemas(_SNIPPET),
         },
     }
 
@@ -109,20 +112,21 @@ def document(registry: Registry, kinds: Mapping[str, Kind] = KINDS) -> dict[str,
 
 def _segment(call: str) -> dict[str, Any]:
     name = SHORT.get(call, call)
-    schema = reference(f"segment-{name}")
     return {
         "operationId": call,
         "summary": _SUMMARIES[name],
         "tags": ["segment"],
         # {}: the key stands in the body, as ``writeKey``.
         "security": [{"basic": []}, {}],
-        "requestBody": {
-            "required": True,
-            # The browser's SDK says text/plain, which spares it a preflight.
-            "content": {"application/json": {"schema": schema}, "text/plain": {"schema": schema}},
-        },
+        "requestBody": _body(f"segment-{name}"),
         "responses": _responses(),
     }
+
+
+def _body(schema: str) -> dict[str, Any]:
+    """What browsers send too: they say text/plain, which spares them a preflight."""
+    content = {"schema": reference(schema)}
+    return {"required": True, "content": {"application/json": content, "text/plain": content}}
 
 
 def _events(registry: Registry) -> dict[str, Any]:
@@ -168,7 +172,9 @@ def _other(mount: str, names: list[str], method: str) -> dict[str, Any]:
         told["responses"]["406"] = _answer("Signed, and replayed or too old.", "refused")
     if mount == Mount.PAGE_PIXEL:
         told["parameters"] = [{"name": "key", "in": "query", "required": True, "schema": _TEXT}]
-    if method == "post":
+    if mount == Mount.SNIPPET:
+        told["requestBody"] = _body(f"{_SNIPPET}body")
+    elif method == "post":
         told["requestBody"] = {"required": True, "content": {"*/*": {"schema": {}}}}
     elif mount in {Mount.PIXEL, Mount.PAGE_PIXEL}:
         told["responses"] = {"200": {"description": "A picture, whatever is wrong."}}

@@ -67,6 +67,16 @@ decode_body = msgspec.json.Decoder(Body).decode
 decode_event = msgspec.json.Decoder(Told).decode
 
 
+def schemas(prefix: str) -> dict[str, Any]:
+    """JSON Schemas by name, ``prefix`` before each; ``<prefix>body`` is the whole body's."""
+    template = f"#/components/schemas/{prefix}{{name}}"
+    (body, told), parts = msgspec.json.schema_components([Body, Told], ref_template=template)
+    named = {f"{prefix}{name}": schema for name, schema in parts.items()}
+    body = dict(named.pop(f"{prefix}Body"), title="body")
+    body["properties"] |= {"batch": {"type": "array", "maxItems": MAX_BATCH, "items": told}}
+    return {f"{prefix}body": body} | named
+
+
 class _Key(msgspec.Struct, gc=False):
     key: str
 

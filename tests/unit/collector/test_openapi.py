@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOCUMENT = document(REGISTRY)
+ROOT = Path(__file__).parents[3]
 
 
 def references(node: Any) -> Iterator[str]:
@@ -70,6 +73,17 @@ async def test_it_is_served_to_everybody() -> None:
     assert reply.json == DOCUMENT
     assert reply.headers["access-control-allow-origin"] == "*"
     assert (await asked(PATH)).status == 405
+
+
+def test_what_the_snippet_posts_is_as_the_document_says() -> None:
+    content = DOCUMENT["paths"]["/v1/snippet"]["post"]["requestBody"]["content"]
+    schema = content["text/plain"]["schema"] | {"components": DOCUMENT["components"]}
+    shown = (ROOT / "docs/snippet.md").read_text().partition("```json")[2].partition("```")[0]
+    body = json.loads(shown)
+    judge = jsonschema_rs.Draft202012Validator(schema)
+    judge.validate(body)
+    body["batch"][2].pop("name")
+    assert not judge.is_valid(body)
 
 
 async def test_its_examples_are_taken() -> None:
