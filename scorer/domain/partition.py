@@ -18,7 +18,8 @@ from scorer.domain.accounting import Accounting
 from scorer.domain.conditions import Properties
 from scorer.domain.encoded import is_fact
 from scorer.domain.engine import step, step_imported
-from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat, copy_of
+from scorer.domain.lead import SEEN_ENTRY, Lead, NewerFormat, copy_of, decode_lead
+from scorer.domain.links import Arriving
 from scorer.domain.person import take_in
 from scorer.domain.preparing import Slots, slots_of, take_over
 from scorer.domain.record import (
@@ -367,13 +368,20 @@ class LogPartition(Accounting):
         """Whether the lead has not seen this event of late; now it has."""
         seen = lead.seen
         # Not ``in``: bytes first try the argument as an integer, which raises and is caught.
-        if seen and seen.find(digest) >= 0 and self._repeated(seen, digest):
+        links = lead.links
+        if (seen and seen.find(digest) >= 0 and self._repeated(seen, digest)) or (
+            links is not None and links.arriving and self._arrives(links.arriving, digest)
+        ):
             self.counters.duplicates += 1
             return False
         if seen and (len(seen) >= self._seen_bytes or seen[8:12] <= self._forget):
             seen = self._forgotten(seen)
         lead.seen = seen + (digest + self._stamp)
         return True
+
+    def _arrives(self, arriving: list[Arriving], digest: bytes) -> bool:
+        """Whether a lead that waits to be let in brings the event along."""
+        return any(self._repeated(decode_lead(state).seen, digest) for _, _, state in arriving)
 
     def _repeated(self, seen: bytes, digest: bytes) -> bool:
         """Whether the digest, which occurs in these bytes, is an entry of the last 24 h of the clock."""

@@ -99,3 +99,22 @@ def test_it_is_the_same_before_and_after_they_were_swept(
         here.at(80)
         assert [one.topic for one in here.machine.outcomes] == ["lead.disqualified.v1"]
     assert len(set(found)) == 1
+
+
+def test_an_event_that_is_said_again_while_a_lead_waits_for_its_rules_counts_once() -> None:
+    there = Partition()
+    there.at(0)
+    there.read(rules(2, "email.opened", "once a week"))
+    there.read(opened(1, 1), b"b")
+    here = Partition()
+    here.at(0)
+    here.read(rules(1, "email.opened", "once a day"))
+    here.read(opened(2, 1), b"a")
+    here.read(Merge(b"b", 2, encode_lead(there.machine.leads[b"b"]), HOPS + 1, 0), b"a")
+    here.read(opened(1, 1), b"a")  # its publisher's retry, to the lead that it is part of from now on
+    here.read(rules(2, "email.opened", "once a week"))
+    sweep(here.machine)
+    lead = here.machine.leads[b"a"]
+    assert total(here.machine.rules, lead, lead.clock) == 2.0 + 10.0
+    here.read(opened(1, 1), b"a")
+    assert total(here.machine.rules, lead, lead.clock) == 2.0 + 10.0
