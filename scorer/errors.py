@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: shown as one line and a hint, never as a traceback."""
+"""Errors that are shown as one line and a hint, never as a traceback."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ class UserError(Exception):
         self.message = message
         self.hint = hint
         self.exit_code = exit_code
+
+
+class CannotContinue(Exception):  # noqa: N818 - a state of affairs, not a fault of the program
+    """Going on would lose or invent something. The message says what is the matter, ``hint`` what to do."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint

@@ -231,6 +231,10 @@ COLLECTOR_EVENTS = Counter(
     "Events of requests: accepted (acknowledged by Kafka), unknown (answered with 503) or why not.",
     ["key", "outcome"],
 )
+COLLECTOR_LEAD_KEYS = Counter(
+    "scorer_collector_lead_keys",
+    "Keys for sealed fields made: leads of whom nothing was sealed before.",
+)
 COLLECTOR_ACKNOWLEDGED_SECONDS = Histogram(
     "scorer_collector_acknowledged_seconds",
     "From taking an event until Kafka has acknowledged it, of a sample of requests.",

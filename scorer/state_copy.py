@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from scorer.storage.rocks import RocksFolder
 from scorer.wire.registry import CHANGELOG
 from scorer.worker.cut import CUT, decode_cut
-from scorer.worker.rocks import RocksFolder
 from scorer.worker.score_partition import ScorePartition
 from scorer.worker.store import Store
 

@@ -27,6 +27,7 @@ from scorer.wire.dead_letters import Reason, Rejected
 if TYPE_CHECKING:
     import asyncio
 
+    from scorer.collector.sealing import Sealing
     from scorer.collector.sink import Sink
     from scorer.wire.intake import Accepted, Intake
 
@@ -51,6 +52,7 @@ class Collector:
         intake: Intake,
         sink: Sink,
         *,
+        sealing: Sealing | None = None,
         pages: dict[str, tuple[bytes, bytes]] | None = None,
         public_url: str = "",
         proxies: int = 0,
@@ -58,7 +60,10 @@ class Collector:
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``pages``: path -> (content type, body) of what is only shown. The rest is as in the settings."""
+        """``sealing``: what ``intake`` seals with, if it does.
+
+        ``pages``: path -> (content type, body) of what is only shown. The rest is as in the settings.
+        """
         self.counts = Counts()
         self.missing: str | None = "starting"
         """What has to be done before anything is taken; None when nothing has."""
@@ -67,6 +72,7 @@ class Collector:
         self._ring = ring
         self._intake = intake
         self._sink = sink
+        self._sealing = sealing
         self._pages = pages or {}
         self._public_url = public_url.rstrip("/")
         self._proxies = proxies
@@ -162,6 +168,9 @@ class Collector:
     def _append(self, publisher: Publisher, reading: Reading, received: int, mount: str) -> Reply | _Sent:
         """What is taken of a reading is on its way to Kafka, or answered if nobody waits for that."""
         name, count = publisher.name, self.counts.event
+        sealing = self._sealing
+        if sealing is not None:
+            sealing.begin()
         records, refused = self._records(publisher, reading, received)
         for one in refused:
             count(name, one.code)
@@ -173,7 +182,7 @@ class Collector:
             problem = self.missing
             if problem is None:
                 try:
-                    done = self._sink.append(records)
+                    done = self._sink.append(records) if sealing is None else sealing.append(records)
                 except BusyError:
                     problem = "Kafka does not keep up"
                 else:

@@ -28,15 +28,18 @@ from scorer.collector.openapi import pages
 from scorer.collector.protocol import SWEEP_SECONDS, BoundedProtocol, sweep
 from scorer.collector.routes import KeyRing
 from scorer.collector.sink import EXPIRES, Sink, producer_config
-from scorer.errors import UserError
+from scorer.errors import CannotContinue, UserError
 from scorer.settings import Settings, from_environment
 from scorer.wire.door_book import KafkaBookReader, complete_book
 from scorer.wire.identity import identity_of
 from scorer.wire.intake import Intake
-from scorer.wire.registry import LOG, Registry
+from scorer.wire.registry import LEAD_KEYS, LOG, Registry
+from scorer.wire.sealing import field_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from scorer.collector.sealing import Sealing
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ class Told(msgspec.Struct, frozen=True):
 
     settings: dict[str, Any]
     socket: int
+    number: int = 0
+    """Which of the collector's processes it is, from 0."""
 
 
 def encode_settings(settings: Settings) -> dict[str, Any]:
@@ -70,8 +75,11 @@ def decode_settings(values: dict[str, Any]) -> Settings:
 class Process:
     """The parts of one process, put together."""
 
-    def __init__(self, settings: Settings, tell: Callable[[str | None], object]) -> None:
-        """``tell`` gets why it is not ready, or None, each time that changes. Raises ``UserError``."""
+    def __init__(self, settings: Settings, number: int, tell: Callable[[str | None], object]) -> None:
+        """``number``: as in ``Told``. ``tell`` gets why it is not ready, or None, each time that changes.
+
+        Raises ``UserError``.
+        """
         if settings.collector_keys is None:
             raise UserError("SCORER_COLLECTOR_KEYS is not set", hint="it names the keys file")
         self._settings = settings
@@ -81,17 +89,30 @@ class Process:
         keys = require(settings.collector_keys, os.environ)
         loop = asyncio.get_running_loop()
         ring = KeyRing(keys, loop.time(), settings.collector_processes)
-        intake = Intake(identity_of(settings), self._registry.max_log_bytes, self._registry)
         self._producer = Producer(producer_config(settings.bootstrap) | {"error_cb": self._error})
         self.sink = Sink(
             self._producer,
             settings.topic_prefix + LOG,
             buffer_bytes=settings.collector_buffer_mb << 20,
         )
+        identity = identity_of(settings)
+        self._sealing: Sealing | None = None
+        if fields := field_names(settings.sealed_fields, "SCORER_SEALED_FIELDS"):
+            # Where nothing is sealed, neither RocksDB nor another Kafka client takes its memory.
+            from scorer.collector.sealing import sealing_of  # noqa: PLC0415
+
+            self._sealing = sealing_of(settings, fields, identity, self.sink, number, self._fail)
+        intake = Intake(
+            identity,
+            self._registry.max_log_bytes,
+            self._registry,
+            None if self._sealing is None else self._sealing.sealer,
+        )
         self.app = Collector(
             ring,
             intake,
             self.sink,
+            sealing=self._sealing,
             pages=pages(self._registry, settings.topic_prefix),
             public_url=settings.collector_public_url,
             proxies=settings.collector_proxies,
@@ -131,6 +152,8 @@ class Process:
             for task in tasks:
                 task.cancel()
             await self.sink.stop(EXPIRES)
+            if self._sealing is not None:
+                await self._sealing.stop()
             self._report()
 
     async def _get_ready(self) -> None:
@@ -140,13 +163,22 @@ class Process:
         while True:
             try:
                 broker = Broker(self._settings)
+                if self._sealing is not None:
+                    self._sealing.partitions = await asyncio.to_thread(broker.partitions, LEAD_KEYS)
                 self.sink.partitions = await asyncio.to_thread(broker.partitions, LOG)
             except UserError as error:
                 self._wait_for(error.message)
                 await asyncio.sleep(1)
             else:
-                self.app.missing = None
+                break
+        if self._sealing is not None:
+            self.app.missing = "reading the leads' keys"
+            try:
+                await self._sealing.start()
+            except Exception as error:  # noqa: BLE001 - whatever it is, another process may have more luck
+                self._fail(error)
                 return
+        self.app.missing = None
 
     def _wait_for(self, problem: str) -> None:
         self.app.missing = problem
@@ -183,14 +215,21 @@ class Process:
             self._told = problem
             self._tell(problem)
 
+    def _fail(self, error: BaseException) -> None:
+        """The leads' keys can't be kept: nothing is taken from now on, and ``_look_after`` ends it."""
+        hint = f" ({error.hint})" if isinstance(error, CannotContinue) and error.hint else ""
+        self.sink.fail(f"the leads' keys: {str(error) or type(error).__name__}{hint}")
+
     def _error(self, error: Any) -> None:
         if error.fatal():
             self.sink.fail(f"the producer has failed for good: {error.str()}")
 
 
-async def live(settings: Settings, listener: socket.socket, tell: Callable[[str | None], object]) -> int:
+async def live(
+    settings: Settings, number: int, listener: socket.socket, tell: Callable[[str | None], object]
+) -> int:
     """Returns the exit code."""
-    process = Process(settings, tell)
+    process = Process(settings, number, tell)
     loop = asyncio.get_running_loop()
 
     def parent_gone() -> None:
@@ -226,7 +265,7 @@ def main() -> int:
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(live(decode_settings(told.settings), listener, tell))
+            return runner.run(live(decode_settings(told.settings), told.number, listener, tell))
     except UserError as error:
         sys.stderr.write(f"error: {error.message}\n")
         return 2

@@ -26,6 +26,7 @@ from scorer.collector.child import DRAIN_SECONDS, FATAL_EXIT, Told, encode_setti
 from scorer.collector.keys import require
 from scorer.collector.sink import EXPIRES
 from scorer.collector.status import StatusPage
+from scorer.collector.stores import remove_unused
 from scorer.errors import UserError
 from scorer.wire.sealing import field_names
 
@@ -46,7 +47,8 @@ SETTLED: Final = 60.0
 class _Child:
     """One place for a process; whoever dies there is replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.problem: str | None = "starting"
         self.process: asyncio.subprocess.Process | None = None
 
@@ -57,7 +59,7 @@ class CollectorProcesses:
         self._settings = settings
         self._metrics = metrics
         self._tell = tell
-        self._children = [_Child() for _ in range(settings.collector_processes)]
+        self._children = [_Child(number) for number in range(settings.collector_processes)]
         self._stopping = asyncio.Event()
         self._exit = 0
 
@@ -118,7 +120,7 @@ class CollectorProcesses:
             return FATAL_EXIT
         child.process = process
         assert process.stdin is not None  # noqa: S101 - for mypy
-        told = Told(encode_settings(self._settings), listener.fileno())
+        told = Told(encode_settings(self._settings), listener.fileno(), child.number)
         process.stdin.write(msgspec.json.encode(told) + b"\n")  # and stays open: see child.py
         try:
             await self._listen(child, process)
@@ -178,11 +180,7 @@ def check(settings: Settings) -> int:
     """How many keys there are; raises ``UserError`` for whatever can't work."""
     if settings.collector_keys is None:
         raise UserError("SCORER_COLLECTOR_KEYS is not set", hint="it names the keys file: docs/collector.md")
-    if field_names(settings.sealed_fields, "SCORER_SEALED_FIELDS"):
-        raise UserError(
-            "SCORER_SEALED_FIELDS is set, and the collector can't seal: what it drops would be lost",
-            hint="publish such events to the door topics, or run the collector without that setting",
-        )
+    field_names(settings.sealed_fields, "SCORER_SEALED_FIELDS")
     if settings.collector_processes < 1:
         raise UserError("SCORER_COLLECTOR_PROCESSES is less than 1")
     return len(require(settings.collector_keys, os.environ))
@@ -191,6 +189,7 @@ def check(settings: Settings) -> int:
 async def run_collector(settings: Settings, tell: Callable[[str], object]) -> int:
     """Runs until SIGINT or SIGTERM; returns the exit code. ``tell`` gets lines for whoever started it."""
     keys = check(settings)
+    remove_unused(settings)
     listener = listen(settings.collector_host, settings.collector_port)
     with tempfile.TemporaryDirectory(prefix="scorer-metrics-") as folder:
         processes = CollectorProcesses(settings, Path(folder), tell)

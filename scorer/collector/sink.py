@@ -20,6 +20,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scorer.wire.partitioner import partition_of
@@ -110,6 +111,12 @@ class _Ticket:
         if not self._left:
             self._sink.settled(self, self._count, good=self._good)
 
+    def not_taken(self, error: Exception, count: int) -> None:
+        """The last so many of them, by librdkafka."""
+        log.warning("a record was not taken: %s", type(error).__name__)
+        for _ in range(count):
+            self.delivered(error, None)
+
     def answer(self, good: bool) -> None:  # noqa: FBT001 - what set_result takes
         if not self.done.done():  # whoever waited may have left, or have been told that nothing is known
             self.done.set_result(good)
@@ -180,24 +187,63 @@ class Sink:
             return "Kafka acknowledges nothing"
         return None
 
-    def append(self, records: Sequence[Accepted]) -> asyncio.Future[bool]:
+    def append(
+        self, records: Sequence[Accepted], after: Sequence[asyncio.Future[bool]] = ()
+    ) -> asyncio.Future[bool]:
         """Takes all of the records, at least one; see above for what is answered when.
 
-        Raises ``BusyError``.
+        ``after``: word of what has to be in Kafka before they are sent. Where one of them says False they are
+        not, and the answer is False. Waiting counts as being under way. Raises ``BusyError``.
         """
-        if self.problem() is not None:
-            raise BusyError
         size = 0
         for key, value in records:
             size += len(key) + len(value) + RECORD_BYTES
+        ticket = self._ticket(len(records), size)
+        if after:
+            asyncio.gather(*after).add_done_callback(partial(self._follow, ticket, records))
+        else:
+            self._send(ticket, records)
+        return ticket.done
+
+    def put(self, topic: str, records: Sequence[tuple[int, bytes, bytes]]) -> asyncio.Future[bool]:
+        """As ``append``, to another topic: (partition, key, value) of at least one record."""
+        ticket = self._ticket(
+            len(records), sum(len(key) + len(value) + RECORD_BYTES for _, key, value in records)
+        )
+        produce, delivered = self._producer.produce, ticket.delivered
+        for number, (partition, key, value) in enumerate(records):
+            try:
+                produce(topic, value, key, partition, delivered)
+            except Exception as error:  # noqa: BLE001 - as in _send
+                ticket.not_taken(error, len(records) - number)
+                break
+        return ticket.done
+
+    def _ticket(self, count: int, size: int) -> _Ticket:
+        if self.problem() is not None:
+            raise BusyError
         now = self._clock()
         done: asyncio.Future[bool] = self._loop.create_future()
-        ticket = _Ticket(self, done, len(records), size, now)
+        ticket = _Ticket(self, done, count, size, now)
         if not self.pending_records:
             self._begun = now  # what stood still before had nothing to do
         self.pending_bytes += size
-        self.pending_records += len(records)
+        self.pending_records += count
         self._tickets.append(ticket)
+        if self._timer is None:
+            self._timer = self._loop.call_later(POLL, self._look)
+        return ticket
+
+    def _follow(
+        self, ticket: _Ticket, records: Sequence[Accepted], heard: asyncio.Future[list[bool]]
+    ) -> None:
+        """Of what comes first there is word."""
+        if all(heard.result()):
+            self._send(ticket, records)
+        else:
+            self.settled(ticket, len(records), good=False)
+
+    def _send(self, ticket: _Ticket, records: Sequence[Accepted]) -> None:
         produce, topic, partitions, delivered = (
             self._producer.produce,
             self._topic,
@@ -208,13 +254,8 @@ class Sink:
             try:
                 produce(topic, value, key, partition_of(key, partitions), delivered)
             except Exception as error:  # noqa: BLE001 - a full queue, or a producer that is no more
-                log.warning("a record was not taken: %s", type(error).__name__)
-                for _ in range(len(records) - number):
-                    delivered(error, None)
+                ticket.not_taken(error, len(records) - number)
                 break
-        if self._timer is None:
-            self._timer = self._loop.call_later(POLL, self._look)
-        return done
 
     def settled(self, ticket: _Ticket, count: int, *, good: bool) -> None:
         """All that there is to know of a ticket's records."""

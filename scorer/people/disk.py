@@ -21,7 +21,7 @@ _DATABASE: Final = "CURRENT"
 """The file that makes a folder a RocksDB."""
 _LOCK: Final = "LOCK"
 STATE: Final = b"k"
-"""Begins the keys of leads, and of their data keys: ``scorer.worker.store``, ``scorer.worker.key_table``."""
+"""Begins the keys of leads, and of their data keys: ``scorer.worker.store``, ``scorer.storage.key_table``."""
 
 
 class InUse(Exception):  # noqa: N818 - a state, not a mistake

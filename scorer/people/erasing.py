@@ -12,6 +12,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from scorer.collector.sink import DEADLINE
 from scorer.domain.outcomes import instant
 from scorer.domain.record import NO_DOOR, Erase, encode_record
 from scorer.errors import UserError
@@ -43,6 +44,8 @@ LOOK: Final = 0.3
 """Seconds between two looks at the workers' progress."""
 SAY: Final = 10.0
 """Seconds between two words of what is waited for."""
+UNDER_WAY: Final = DEADLINE + 0.1
+"""Seconds after which a collector seals nothing with a key that it made for something received before."""
 _CLOCK_KEY: Final = b"time"
 
 
@@ -109,9 +112,12 @@ class Erasure:
                 at = max(broker_time(self._broker), at + 1)
                 self._began = self._began or at
                 self._ask(at)
+                asked = time.monotonic()
                 self._wait(progress, at)
+                time.sleep(max(0.0, asked + UNDER_WAY - time.monotonic()))
                 told = self._told(at)
-                # Intake may have made new keys for what was still unread when the old ones were deleted.
+                # Intake may have made new keys for what was still unread when the old ones were deleted, and
+                # collectors for what they were just taking.
                 self._delete_keys()
                 named_since = progress.newest_bind > at
             found = persons(self._broker, self._ids, self._bar)

@@ -138,6 +138,20 @@ class Keys(Protocol):
         """A key of the lead's; a new one where there is none."""
 
 
+_Said = dict[str, tuple[int, int]]
+"""Field -> hash of its text, when it was received."""
+
+
+class Draft:
+    """What was sealed and may yet not be written."""
+
+    __slots__ = ("begun", "said")
+
+    def __init__(self, begun: int) -> None:
+        self.begun = begun
+        self.said: dict[bytes, _Said] = {}
+
+
 class Sealer:
     """Seals what a deployment keeps of each event, once: the same text of a lead again is left out."""
 
@@ -156,7 +170,13 @@ class Sealer:
         self._by_fold = {fold(field): field for field in fields}
         self._by_name: dict[str, str | None] = {}
         self._limit = remembered
-        self._last: OrderedDict[bytes, dict[str, tuple[int, int]]] = OrderedDict()
+        self._last: OrderedDict[bytes, _Said] = OrderedDict()
+        self._draft: Draft | None = None
+        self._unsure: dict[bytes, int] = {}
+        """Lead -> how many drafts that say something of it are on their way ..."""
+        self._mixed: set[bytes] = set()
+        """... of those of whom there have been several at once."""
+        self._forgotten = 0
 
     def pick(self, data: Mapping[str, Any]) -> dict[str, str]:
         """Field -> text of what is to be kept: text at the top of ``data``, not empty and not too long."""
@@ -187,27 +207,70 @@ class Sealer:
         # Hashes, so that nobody's address waits here for as long as the process lives.
         said = {field: (hash(text), at) for field, text in picked.items()}
         known = self._last.get(lead)
-        if known is None:
-            fresh = dict(picked)
-            if len(self._last) >= self._limit:
-                self._last.popitem(last=False)
-            self._last[lead] = said
-        else:
+        if known is not None:
             self._last.move_to_end(lead)
-            fresh = {
-                field: text
-                for field, text in picked.items()
-                if anew or not _still_said(known.get(field), said[field])
-            }
-            if not fresh:
+        draft = self._draft
+        if draft is not None:
+            sure = {} if known is None or lead in self._unsure else known
+            known = sure | draft.said.get(lead, {})
+        if known is not None and not anew:
+            said = {field: one for field, one in said.items() if not _still_said(known.get(field), one)}
+            if not said:
                 return None
-            known.update({field: said[field] for field in fresh})
+        if draft is None:
+            self._remember(lead, said)
+        else:
+            draft.said.setdefault(lead, {}).update(said)
         key = self._keys.key_of(lead)
-        return encode_sealed({field: seal(key, field, text) for field, text in fresh.items()})
+        return encode_sealed({field: seal(key, field, picked[field]) for field in said})
+
+    def _remember(self, lead: bytes, said: _Said) -> None:
+        known = self._last.get(lead)
+        if known is not None:
+            known.update(said)
+            return
+        if len(self._last) >= self._limit:
+            self._last.popitem(last=False)
+        self._last[lead] = said
+
+    # -- for whoever may fail to write what was sealed, and goes on -----------------------------------
+
+    def begin(self) -> Draft:
+        """What is sealed from here on counts as said when it is ``settled``, once it was ``sent``."""
+        self._draft = Draft(self._forgotten)
+        return self._draft
+
+    def sent(self, draft: Draft) -> None:
+        """What was sealed since its ``begin`` is on its way: until it is settled nothing counts as said by
+        its leads.
+        """
+        for lead in draft.said:
+            self._unsure[lead] = self._unsure.get(lead, 0) + 1
+            if self._unsure[lead] > 1:
+                self._mixed.add(lead)
+        self._draft = None
+
+    def settled(self, draft: Draft, *, good: bool) -> None:
+        """``good``: all of it is in the log."""
+        for lead, said in draft.said.items():
+            self._unsure[lead] -= 1
+            if self._unsure[lead]:
+                continue
+            del self._unsure[lead]
+            # Of several at once nobody knows which is the later, and of whom a key was deleted meanwhile is
+            # not looked for: the next is sealed in any case.
+            if good and lead not in self._mixed and draft.begun == self._forgotten:
+                self._remember(lead, said)
+            else:
+                self._last.pop(lead, None)
+            self._mixed.discard(lead)
 
     def forget(self, lead: bytes) -> None:
         """What was sealed of the lead is gone, or never reached the log: it is sealed again."""
+        self._forgotten += 1
         self._last.pop(lead, None)
+        if self._draft is not None:
+            self._draft.said.pop(lead, None)
 
 
 def _still_said(before: tuple[int, int] | None, now: tuple[int, int]) -> bool:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import RecordMetadata
 
-    from scorer.worker.ports import Headers, Outgoing
+    from scorer.storage.ports import Headers, Outgoing
 
 BATCH_BYTES = 512 * 1024
 """A batch is closed at this size. Below the 1 MiB that brokers accept per batch by default; one record

@@ -19,13 +19,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from scorer.errors import CannotContinue
+from scorer.storage.ports import Kafka, Lane, Offload
 from scorer.wire.registry import CHANGELOG
 from scorer.worker.cut import SHOWN, epoch_headers
 from scorer.worker.outbox import Outbox
-from scorer.worker.ports import Kafka, Lane, Offload
 from scorer.worker.score_partition import ScorePartition
 from scorer.worker.store_meta import Meta
-from scorer.worker.supervise import CannotContinue
 from scorer.worker.views import look, show
 
 LOOK_EVERY = 60.0

@@ -9,9 +9,9 @@ from aiokafka.errors import ConsumerStoppedError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from scorer.errors import CannotContinue
 from scorer.worker.chunks import Chunk, Fetched
 from scorer.worker.consumer_thread import ChunkConsumerThread
-from scorer.worker.supervise import CannotContinue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from scorer.worker.ports import Header, Headers
+from scorer.storage.ports import Header, Headers
 
 SYSTEM: Final = b"\0"
 CUT: Final = b"\0cut"

@@ -41,8 +41,8 @@ from faust.types import TP
 from scorer import metrics
 from scorer.domain import clock
 from scorer.domain.record import Clock, encode_record
+from scorer.errors import CannotContinue
 from scorer.wire.door_book import new_life
-from scorer.worker.supervise import CannotContinue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from scorer.worker.supervise import CannotContinue
+from scorer.errors import CannotContinue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ from aiokafka.structs import OffsetAndMetadata
 from mode import Service
 
 from scorer import metrics
-from scorer.errors import UserError
+from scorer.errors import CannotContinue, UserError
 from scorer.wire.dead_letters import TOPIC as DEAD_LETTERS
 from scorer.wire.dead_letters import Rejected
 from scorer.wire.door_book import complete_book, new_life
@@ -29,7 +29,6 @@ from scorer.worker.batches import BatchWriter, Lane
 from scorer.worker.door_clock import INTERVAL, DoorClock, DoorEnds, broker_time, our_time
 from scorer.worker.door_position import DoorPosition, starting_offsets
 from scorer.worker.intake_dead import IntakeDeadLetters
-from scorer.worker.supervise import CannotContinue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

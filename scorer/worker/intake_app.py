@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scorer.storage.key_table import key_table
 from scorer.wire.door_book import KafkaBookReader
 from scorer.wire.identity import identity_of
 from scorer.wire.intake import Intake
@@ -11,7 +12,6 @@ from scorer.wire.registry import DEAD_LETTERS, Registry
 from scorer.wire.sealing import Sealer, field_names
 from scorer.worker.door_clock import INTERVAL
 from scorer.worker.intake_agent import IntakeOwner
-from scorer.worker.key_table import key_table
 from scorer.worker.lead_keys import LeadKeys
 from scorer.worker.supervise import fatal
 from scorer.worker.transport import ChunkedApp, Fetching
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from scorer.settings import Settings
+    from scorer.storage.key_table import KeyTable
     from scorer.wire.door_book import BookReader
-    from scorer.worker.key_table import KeyTable
 
 
 def build_intake_app(

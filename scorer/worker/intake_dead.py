@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from aiokafka.structs import ConsumerRecord
     from faust.types import TP
 
+    from scorer.storage.ports import Headers
     from scorer.worker.batches import Lane
     from scorer.worker.door_position import DoorPosition
-    from scorer.worker.ports import Headers
 
 log = logging.getLogger(__name__)
 

@@ -12,35 +12,27 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from scorer import metrics
+from scorer.storage.known_keys import KnownKeys
 from scorer.wire.partitioner import partition_of
-from scorer.wire.sealing import LeadKey, new_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from scorer.worker.key_table import KeyTable
-    from scorer.worker.ports import Lane
+    from scorer.storage.key_table import KeyTable
+    from scorer.storage.ports import Lane
+    from scorer.wire.sealing import LeadKey
 
 
-class LeadKeys:
+class LeadKeys(KnownKeys):
     """``scorer.wire.sealing.Keys`` of an intake worker. Use it on the event loop's thread only."""
 
     def __init__(self, table: KeyTable, on_error: Callable[[BaseException], object]) -> None:
-        self.forget: Callable[[bytes], object] = lambda _: None
-        """Called with the id of a lead of whom a key was deleted."""
-        self._table = table
+        super().__init__(table)
         self._on_error = on_error
         self._lanes: Sequence[Lane] = ()
-        self._made: dict[bytes, LeadKey] = {}  # until the table has them
         self._unsafe: set[int] = set()  # partitions with a key that may not be acknowledged
         self._waiting: deque[Callable[[], None]] = deque()
         self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Returns when all keys that were made before are known."""
-        self._table.changed = self._changed
-        await self._table.open()
-        await self._table.caught_up()
 
     def write_to(self, lanes: Sequence[Lane]) -> None:
         """``lanes``: of the topic's partitions. Before the first ``key_of``."""
@@ -49,25 +41,18 @@ class LeadKeys:
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        await self._table.close()
+        await super().stop()
 
     def key_of(self, lead: bytes) -> LeadKey:
-        key = self._made.get(lead) or self._table.get(lead)
+        key = self.known(lead)
         if key is None:
-            key = self._made[lead] = new_key(lead)
+            key, wrapped = self.make(lead)
             number = partition_of(lead, len(self._lanes))
-            self._lanes[number].append(key.name, self._table.wrap.close(key))
+            self._lanes[number].append(key.name, wrapped)
             self._lanes[number].push()
             self._unsafe.add(number)
             metrics.INTAKE_LEAD_KEYS.inc()
         return key
-
-    def _changed(self, lead: bytes, key_id: bytes, deleted: bool) -> None:  # noqa: FBT001 - a callback
-        made = self._made.get(lead)
-        if made is not None and made.id == key_id:
-            del self._made[lead]
-        if deleted:
-            self.forget(lead)
 
     # -- what waits for keys ------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from scorer.worker.supervise import CannotContinue
+from scorer.errors import CannotContinue
 
 
 class Membership:

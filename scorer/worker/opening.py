@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from scorer.domain.joining import Sent
     from scorer.domain.outcomes import Outcome
     from scorer.domain.partition import Dead
-    from scorer.worker.key_table import KeyTable
-    from scorer.worker.ports import Kafka
+    from scorer.storage.key_table import KeyTable
+    from scorer.storage.ports import Kafka
 
 _END: Final = b"}}"
 """Of an outcome: ``data`` is its last member."""

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from scorer.domain.joining import Sent
 from scorer.domain.outcomes import Outcome
 from scorer.domain.partition import Dead
+from scorer.storage.ports import Kafka, Lane
 from scorer.wire.dead_letters import Reason, dead_letter
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import DEAD_LETTERS, LOG
-from scorer.worker.ports import Kafka, Lane
 
 
 class Outbox:

@@ -7,11 +7,11 @@ import gc
 import logging
 from typing import TYPE_CHECKING
 
+from scorer.storage.key_table import key_table
 from scorer.wire.door_book import KafkaBookReader, complete_book
 from scorer.wire.registry import Registry
 from scorer.worker.explainer import Explainer
 from scorer.worker.intake_app import build_intake_app
-from scorer.worker.key_table import key_table
 from scorer.worker.owners import advertised
 from scorer.worker.score_app import build_score_app
 from scorer.worker.status import StatusServer

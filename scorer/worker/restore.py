@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 
 from scorer import metrics
+from scorer.storage.ports import Bounds, Kafka
 from scorer.wire.registry import CHANGELOG
-from scorer.worker.ports import Bounds, Kafka
 from scorer.worker.store import Store
 
 log = logging.getLogger(__name__)

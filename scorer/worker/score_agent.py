@@ -13,13 +13,13 @@ from contextlib import suppress
 
 from scorer import metrics
 from scorer.domain.partition import EngineFault, Message, PartitionStopped
+from scorer.storage.ports import Kafka, KeyValue, Offload
 from scorer.worker.checkpoint import Done, checkpoint
 from scorer.worker.cut import CUT, decode_cut
 from scorer.worker.membership import Membership
 from scorer.worker.opening import Opener, OpeningOutbox
 from scorer.worker.outbox import Outbox
 from scorer.worker.owned import Background, Limits, Owned, Reading
-from scorer.worker.ports import Kafka, KeyValue, Offload
 from scorer.worker.score_partition import ScorePartition
 from scorer.worker.store import Store
 from scorer.worker.supervise import where_of

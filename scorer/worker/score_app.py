@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, NoReturn
 from faust.types import TP
 from mode import Service
 
+from scorer.storage.key_table import key_table
+from scorer.storage.rocks import RocksFolder
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG
 from scorer.wire.sealing import field_names
 from scorer.worker.explainer import NotHere, Standing
 from scorer.worker.huge_pages import HugePages
-from scorer.worker.key_table import key_table
 from scorer.worker.opening import Opener
 from scorer.worker.owned import Limits
-from scorer.worker.rocks import RocksFolder
 from scorer.worker.score_agent import ScoreAgent
 from scorer.worker.score_kafka import ScoreKafka
 from scorer.worker.score_topics import NEEDED, check_changelog, check_counts
@@ -34,7 +34,7 @@ from scorer.worker.transport import ChunkedApp, Fetching
 
 if TYPE_CHECKING:
     from scorer.settings import Settings
-    from scorer.worker.key_table import KeyTable
+    from scorer.storage.key_table import KeyTable
     from scorer.worker.score_partition import ScorePartition
     from scorer.worker.transport import Chunk
 

@@ -16,11 +16,11 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
+from scorer.storage.ports import Bounds, Incoming
+from scorer.storage.topic_reader import TopicReader
 from scorer.wire.cluster import Cluster
 from scorer.wire.registry import LOG
 from scorer.worker.batches import BatchWriter
-from scorer.worker.ports import Bounds, Incoming
-from scorer.worker.topic_reader import TopicReader
 
 if TYPE_CHECKING:
     from scorer.settings import Settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from scorer.errors import CannotContinue
 from scorer.wire.registry import (
     ACCOUNT_SCORE,
     CHANGELOG,
@@ -15,7 +16,6 @@ from scorer.wire.registry import (
     OUTCOMES,
     SCORE,
 )
-from scorer.worker.supervise import CannotContinue
 
 FOLLOWERS: Final = (CHANGELOG, *OUTCOMES, SCORE, IDENTITY, ACCOUNT_SCORE, LEAD_KEYS)
 """Have a partition for each of the lead log's."""

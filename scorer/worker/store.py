@@ -12,8 +12,8 @@ from typing import Final
 
 from scorer.domain.record import ACCOUNT
 from scorer.domain.timers import Timer
+from scorer.storage.ports import Batch, Header, Incoming, KeyValue
 from scorer.worker.cut import RULES, SHOWN, SYSTEM, epoch_of, read_stamp, rules_version
-from scorer.worker.ports import Batch, Header, Incoming, KeyValue
 from scorer.worker.store_meta import Meta, decode_meta, encode_meta
 
 # Key spaces. System keys begin with a zero byte and lead ids don't, so both can stand under one letter.

@@ -14,6 +14,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from scorer.errors import CannotContinue
 from scorer.worker.endings import FATAL_EXIT
 
 if TYPE_CHECKING:
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT = 30.0  # seconds for a clean stop, last checkpoint included
-
-
-class CannotContinue(Exception):  # noqa: N818 - a state of affairs, not a fault of the program
-    """Going on would lose or invent something. The message says what is the matter, ``hint`` what to do."""
-
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 def where_of(error: BaseException) -> str:

@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from scorer.errors import CannotContinue
+from scorer.storage.ports import Bounds, Kafka
 from scorer.wire.registry import CHANGELOG, LOG
 from scorer.worker.checkpoint import meta_of, write
 from scorer.worker.cut import CUT, SHOWN, Cut, decode_cut, encode_cut, epoch_of, next_epoch
-from scorer.worker.ports import Bounds, Kafka
 from scorer.worker.restore import restore
 from scorer.worker.score_partition import ScorePartition, first_cut
 from scorer.worker.store import Store
-from scorer.worker.supervise import CannotContinue
 from scorer.worker.views import take_over_views
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from struct import Struct
 from typing import Final
 
 from scorer.domain.record import ACCOUNT
+from scorer.storage.ports import Incoming, Kafka, Outgoing
 from scorer.wire.registry import ACCOUNT_SCORE, IDENTITY, SCORE
-from scorer.worker.ports import Incoming, Kafka, Outgoing
 
 log = logging.getLogger(__name__)
 

@@ -123,7 +123,7 @@ def test_wrong_settings_are_said_at_once(settings: Settings, tmp_path: Path) -> 
     with CollectorProcess(settings, tmp_path, keys=keys) as running:
         assert running.process.wait(PATIENCE) == 2
         assert "has 3 mistakes" in running.output()
-    with CollectorProcess(settings, tmp_path, environment={"SCORER_SEALED_FIELDS": "email"}) as running:
+    with CollectorProcess(settings, tmp_path, environment={"SCORER_SEALED_FIELDS": "mail"}) as running:
         assert running.process.wait(PATIENCE) == 2
         assert "SCORER_SEALED_FIELDS" in running.output()
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka.errors import KafkaError
 
+from scorer.storage.ports import Headers, Outgoing
 from scorer.wire.registry import CHANGELOG
 from scorer.worker.batches import BatchWriter, Lane
-from scorer.worker.ports import Headers, Outgoing
 from tests.worker.fake_kafka import Cluster, FakeKafka
 
 if TYPE_CHECKING:

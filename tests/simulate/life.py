@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiokafka.errors import CommitFailedError
 
-from scorer.worker.supervise import CannotContinue
+from scorer.errors import CannotContinue
 from tests.simulate.broker import SendFailedError
 from tests.simulate.group import Group
 from tests.simulate.loop import LIFE, VirtualLoop

@@ -17,6 +17,8 @@ from scorer.domain.outcomes import Outcome
 from scorer.domain.partition import Dead, LogPartition
 from scorer.domain.state import decode_state
 from scorer.domain.timers import FOREVER, Timer, Timers, page
+from scorer.errors import CannotContinue
+from scorer.storage.ports import Bounds, Incoming
 from scorer.worker import (
     checkpoint,
     door_clock,
@@ -28,10 +30,8 @@ from scorer.worker import (
     takeover,
     views,
 )
-from scorer.worker.ports import Bounds, Incoming
 from scorer.worker.score_partition import ScorePartition
 from scorer.worker.store_meta import Meta
-from scorer.worker.supervise import CannotContinue
 from tests.simulate.loop import LIFE
 from tests.simulate.score_life import ScoreLife
 from tests.simulate.world import simulate

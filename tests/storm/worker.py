@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from scorer import cli
+from scorer.storage.ports import Offload
 from scorer.worker import checkpoint, score_agent, takeover
 from scorer.worker.intake_agent import IntakeOwner
 from scorer.worker.keeper import tied_to
 from scorer.worker.outbox import Outbox
-from scorer.worker.ports import Offload
 from scorer.worker.score_kafka import ScoreKafka
 
 STEPS = (

@@ -75,6 +75,7 @@ class CollectorProcess:
             "SCORER_BOOTSTRAP": settings.bootstrap,
             "SCORER_TOPIC_PREFIX": settings.topic_prefix,
             "SCORER_LEAD_SECRET": "test",
+            "SCORER_DATA_DIR": str(folder / "data"),
             "SCORER_COLLECTOR_METRICS_PORT": "0",
             "WEB_KEY": WRITE_KEY,
             "CRM_KEY": CRM_KEY,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
-from scorer.worker.ports import Bounds, Headers, Outgoing
+from scorer.storage.ports import Bounds, Headers, Outgoing
 
 
 class Crash(BaseException):

@@ -10,10 +10,10 @@ import pytest
 
 from scorer.domain.partition import FAULTS_IN_A_ROW
 from scorer.domain.record import encode_record
+from scorer.errors import CannotContinue
 from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, DISQUALIFIED, LOG, OUTCOMES, QUALIFIED, SCORE
 from scorer.worker.cut import CUT, decode_cut, rules_key
 from scorer.worker.owned import Limits
-from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import Cluster, Crash
 from tests.worker.score_checks import check_equal
 from tests.worker.score_faults import Planted, bad_facts

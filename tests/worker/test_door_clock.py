@@ -11,10 +11,10 @@ from faust.types import TP
 
 from scorer.domain import clock
 from scorer.domain.record import Clock, decode_record
+from scorer.errors import CannotContinue
 from scorer.worker.batches import Written
 from scorer.worker.door_clock import UNSEEN_MS, DoorClock, broker_time
 from scorer.worker.door_position import DoorPosition
-from scorer.worker.supervise import CannotContinue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
+from scorer.errors import CannotContinue
+from scorer.storage import key_table as module
+from scorer.storage.key_table import STALE_AFTER, KeyTable
+from scorer.storage.rocks import RocksFolder
 from scorer.wire.registry import LEAD_KEYS
 from scorer.wire.sealing import LeadKey, Wrap, new_key
-from scorer.worker import key_table as module
-from scorer.worker.key_table import STALE_AFTER, KeyTable
-from scorer.worker.rocks import RocksFolder
-from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import Cluster, FakeKafka
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from scorer.worker.ports import Bounds
+    from scorer.storage.ports import Bounds
 
 ANNA, BEN = b"lead-anna", b"lead-ben"
 WRAP = Wrap("secret")
@@ -221,6 +221,22 @@ async def test_without_a_broker_it_waits_and_after_too_long_it_gives_up(world: W
     while not world.errors:  # noqa: ASYNC110 - the background finds out as well
         await asyncio.sleep(0.01)
     world.errors.clear()
+
+
+async def test_an_opening_that_failed_may_be_tried_again(world: World) -> None:
+    key = new_key(ANNA)
+    world.write(key)
+    table = world.table()
+    source = table._source
+    assert isinstance(source, Topic)
+    source.broken = 1
+    with pytest.raises(KafkaConnectionError):
+        await table.open()
+    await table.open()
+    await table.caught_up()
+    assert table.get(ANNA) == key
+    await table.close()
+    assert table._disk is None, "closed as often as it was opened"
 
 
 async def test_keys_of_another_secret_open_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:

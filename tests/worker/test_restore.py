@@ -9,6 +9,8 @@ import pytest
 
 from scorer.domain.record import decode_record
 from scorer.domain.state import decode_state, encode_state
+from scorer.errors import CannotContinue
+from scorer.storage.ports import Bounds
 from scorer.wire.registry import CHANGELOG, LOG
 from scorer.worker.cut import (
     CUT,
@@ -20,9 +22,7 @@ from scorer.worker.cut import (
     read_stamp,
     rules_key,
 )
-from scorer.worker.ports import Bounds
 from scorer.worker.score_topics import check_changelog
-from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import Cluster, Crash, FakeDisk
 from tests.worker.score_checks import check_equal
 from tests.worker.score_process import Disks, Process, publish

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from rocksdict import Options, Rdict
 
+from scorer.errors import CannotContinue
+from scorer.storage.ports import KeyValue
+from scorer.storage.rocks import BUFFER_BYTES, RocksFolder
 from scorer.worker.cut import epoch_headers, rules_key, stamp
-from scorer.worker.ports import KeyValue
-from scorer.worker.rocks import BUFFER_BYTES, RocksFolder
 from scorer.worker.store import BULK, Store
 from scorer.worker.store_meta import Meta
-from scorer.worker.supervise import CannotContinue
 from tests.worker.fake_kafka import FakeDisk, Kept
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 PRELUDE = """
 import asyncio, logging, sys
 from mode import Service
-from scorer.worker.supervise import CannotContinue, fatal, supervise
+from scorer.errors import CannotContinue
+from scorer.worker.supervise import fatal, supervise
 
 logging.basicConfig(format="%(message)s")
 

@@ -11,9 +11,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
 
+from scorer.errors import CannotContinue
 from scorer.settings import Settings
 from scorer.worker.chunks import Fetched
-from scorer.worker.supervise import CannotContinue
 from scorer.worker.transport import Chunk, ChunkedApp, Fetching
 
 if TYPE_CHECKING:

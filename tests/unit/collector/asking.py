@@ -19,6 +19,7 @@ from scorer.wire.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scorer.collector.sealing import Sealing
     from scorer.collector.sources import Kind
     from scorer.domain.record import Fact
 
@@ -58,18 +59,33 @@ class FakeProducer:
         self.records: list[tuple[str, bytes, bytes, int]] = []
         self.silent = False
         self.error: str | None = None
+        self.error_of: str | None = None
+        """A topic that takes nothing."""
+        self.lost: list[str] = []
+        """Topics of records that it did not take."""
         self._waiting: list[Callable[[Any, Any], object]] = []
 
     def produce(
         self, topic: str, value: bytes, key: bytes, partition: int, on_delivery: Callable[[Any, Any], object]
     ) -> None:
+        if topic == self.error_of:
+            self.lost.append(topic)
+            self._waiting.append(lambda _, message: on_delivery("no", message))
+            return
         self.records.append((topic, value, key, partition))
         self._waiting.append(on_delivery)
 
     def poll(self, _: float = 0) -> int:
-        if self.silent:
-            return 0
-        waiting, self._waiting = self._waiting, []
+        return 0 if self.silent else self.poll_once()
+
+    def turn_round(self) -> None:
+        """What came first is acknowledged last."""
+        self._waiting.reverse()
+
+    def poll_once(self, count: int | None = None) -> int:
+        """Although it is silent; ``count``: so many records only."""
+        waiting = self._waiting[:count]
+        del self._waiting[: len(waiting)]
         for one in waiting:
             one(self.error, None)
         return len(waiting)
@@ -85,6 +101,7 @@ class Asked:
         keys: str = KEYS,
         secrets: Mapping[str, str] | None = None,
         kinds: Mapping[str, Kind] | None = None,
+        seal: Callable[[Sink, Identity], Sealing] | None = None,
         **options: Any,
     ) -> None:
         more = {} if kinds is None else {"kinds": kinds}
@@ -95,9 +112,12 @@ class Asked:
         self.sink = Sink(self.producer, "p.lead.log.v1", buffer_bytes=1 << 20, deadline=0.2)
         self.sink.start()
         self.sink.partitions = 8
-        intake = Intake(Identity("secret"), REGISTRY.max_log_bytes, REGISTRY)
+        identity = Identity("secret")
+        sealing = None if seal is None else seal(self.sink, identity)
+        sealer = None if sealing is None else sealing.sealer
+        intake = Intake(identity, REGISTRY.max_log_bytes, REGISTRY, sealer)
         ring = KeyRing(found.keys, 0.0, 1)
-        self.app = Collector(ring, intake, self.sink, now=lambda: self.now, **options)
+        self.app = Collector(ring, intake, self.sink, sealing=sealing, now=lambda: self.now, **options)
         self.app.missing = None
 
     async def __call__(

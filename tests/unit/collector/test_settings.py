@@ -27,5 +27,5 @@ def test_a_child_has_its_parents_settings() -> None:
 def test_what_can_not_work_is_said_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="SCORER_COLLECTOR_KEYS is not set"):
         check(Settings())
-    with pytest.raises(UserError, match="can't seal"):
-        check(Settings(collector_keys=tmp_path, sealed_fields="email"))
+    with pytest.raises(UserError, match="SCORER_COLLECTOR_PROCESSES is less than 1"):
+        check(Settings(collector_keys=tmp_path, collector_processes=0))

@@ -15,9 +15,9 @@ from scorer.domain.links import Links
 from scorer.people.disk import InUse, Unread, databases, entries, files, found_in
 from scorer.people.proving import LEFTOVER, NOTHING, UNSEEN, Finding, is_stub, on_disk
 from scorer.people.texts import Texts
+from scorer.storage.rocks import RocksFolder
 from scorer.wire.sealing import key_name
 from scorer.worker.cut import stamp
-from scorer.worker.rocks import RocksFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

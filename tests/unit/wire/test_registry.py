@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scorer.storage.key_table import STALE_AFTER
 from scorer.wire import registry as module
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import LEAD_KEYS, LOG, Registry
 from scorer.wire.topic_plan import topic_config
-from scorer.worker.key_table import STALE_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

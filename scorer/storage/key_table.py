@@ -5,7 +5,7 @@
     await table.caught_up()             # what stood in the topic before is here, and what was deleted is not
     table.get(lead); table.find(lead, key_id)
 
-Read whole by every worker that seals or opens: a lead's key is needed wherever the lead has moved. No
+Read whole by every process that seals or opens: a lead's key is needed wherever the lead has moved. No
 consumer group: the store knows how far it has been read, and a wiped one is read anew. So is one that was
 not read for as long as the topic keeps word of deletions.
 """
@@ -23,17 +23,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 from aiokafka.errors import KafkaError
 
+from scorer.errors import CannotContinue
+from scorer.storage.places import key_stores
+from scorer.storage.ports import Bounds, Incoming, KeyValue, Offload
+from scorer.storage.rocks import RocksFolder
+from scorer.storage.topic_reader import TopicReader
 from scorer.wire.cluster import Cluster
 from scorer.wire.registry import LEAD_KEYS
 from scorer.wire.sealing import SEPARATOR, LeadKey, Wrap, parse_key_name
-from scorer.worker.ports import Bounds, Incoming, KeyValue, Offload
-from scorer.worker.rocks import RocksFolder
-from scorer.worker.supervise import CannotContinue
-from scorer.worker.topic_reader import TopicReader
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from scorer.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -128,11 +127,19 @@ class KeyTable:
     # -- life -------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Begin to read. To be closed as often as it was opened: two apps of a process share one."""
+        """Begin to read. To be closed as often as it was opened: two apps of a process share one.
+
+        Raises what prevents it (``KafkaError``, ``CannotContinue``); it may be tried again then.
+        """
         self._users += 1
         async with self._reading:
             if self._disk is None:
-                await self._begin()
+                try:
+                    await self._begin()
+                except BaseException:
+                    self._users -= 1
+                    await self._source.stop()
+                    raise
                 self._task = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def _begin(self) -> None:
@@ -324,11 +331,10 @@ class KeyTopic(TopicReader):
 
 
 def key_table(settings: Settings, role: str, on_error: Callable[[BaseException], object]) -> KeyTable:
-    """Of one process; ``role`` names its store, so that an intake and a score worker may share a folder."""
-    folder: Path = settings.data_dir / "keys"
+    """Of one process; ``role`` names its store, so that workers and collectors may share a folder."""
     return KeyTable(
         KeyTopic(settings),
-        partial(RocksFolder(folder).open, role),
+        partial(RocksFolder(key_stores(settings)).open, role),
         Wrap(settings.lead_secret),
         on_error=on_error,
     )

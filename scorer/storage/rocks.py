@@ -22,7 +22,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from scorer.worker.supervise import CannotContinue
+from scorer.errors import CannotContinue
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Rocks:
             if "lock" in str(error).lower():
                 raise CannotContinue(
                     f"{self._path} is in use by another process",
-                    "each worker needs a data directory of its own: SCORER_DATA_DIR",
+                    "each worker and each collector needs a data directory of its own: SCORER_DATA_DIR",
                 ) from error
             log.warning("%s can't be opened, starting it anew: %s", self._path, error)
         shutil.rmtree(self._path)
@@ -145,3 +145,14 @@ class RocksFolder:
         options.set_level_zero_slowdown_writes_trigger(WITHOUT_END)
         options.set_level_zero_stop_writes_trigger(WITHOUT_END)
         return options
+
+
+def remove(path: Path) -> bool:
+    """Deletes a database that nobody uses any more; False where another process has it open."""
+    try:
+        Rdict.destroy(str(path))
+    except Exception as error:  # noqa: BLE001 - RocksDB's errors have no type of their own
+        log.warning("%s can't be deleted: %s", path, error)
+        return False
+    shutil.rmtree(path, ignore_errors=True)
+    return True

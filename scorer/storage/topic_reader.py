@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from scorer.worker.ports import Bounds, Incoming
+from scorer.storage.ports import Bounds, Incoming
 
 if TYPE_CHECKING:
     from scorer.settings import Settings
