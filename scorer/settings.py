@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
 from scorer.errors import UserError
+
+PROPAGATE: Final = "propagate"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +74,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a process may have taken and not yet got acknowledged; beyond it senders are told to come back."""
     collector_connections: int = 4_096
     """Open at once in a process; beyond it senders are told to come back."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object a line (docs/logs.md)."""
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    """The least that is logged."""
+    tracing: Literal["off", "propagate"] = "off"
+    """``propagate``: a request's or record's W3C trace context goes on to the outcomes it brings about."""
     broker_profile: str = "kafka"
     """``kafka``, or ``embedded`` for the demo's broker: no topic creation, no configuration checks."""
+
+
+_WORDS: Final = frozenset({"log_format", "log_level", "tracing"})
+"""Settings whose values are words of ours, which may be written in capitals."""
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -82,7 +94,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     names = {f"SCORER_{field.upper()}": field for field in Settings.__struct_fields__}
     for variable, text in environment.items():
         if variable in names:
-            values[names[variable]] = text
+            field = names[variable]
+            values[field] = text.lower() if field in _WORDS else text
     try:
         return msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:

@@ -98,12 +98,30 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("SCORER_DEBUG"):
             raise
+        if _logs_json():
+            import logging
+
+            from scorer.logs import said
+
+            logging.getLogger("scorer").critical("fatal: %s", said(error), exc_info=error)
+            return BUG
         text = f"internal error: {type(error).__name__}: {error}"
         return _complain(text, "this is a bug; SCORER_DEBUG=1 shows where", BUG)
     return result if isinstance(result, int) else 0
 
 
+def _logs_json() -> bool:
+    """Whether the command that has run writes a log of JSON, in which its last words belong, too."""
+    logs = sys.modules.get("scorer.logs")
+    return logs is not None and bool(logs.in_json())
+
+
 def _complain(message: str, hint: str | None, exit_code: int) -> int:
+    if _logs_json():
+        import logging
+
+        logging.getLogger("scorer").critical("stopped: %s", message, extra={"hint": hint})
+        return exit_code
     click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
     if hint:
         click.echo(f" {click.style('hint:', fg='cyan')} {hint}", err=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from scorer import logs
 from scorer.cli import collector_check
 from scorer.cli.options import kafka_options
 
 if TYPE_CHECKING:
     from scorer.settings import Settings
+
+log = logging.getLogger(__name__)
 
 DEVELOPMENT_SECRET = "development-only"  # noqa: S105 - the default that this warns of
 
@@ -65,13 +69,10 @@ def command(
         count = process.check(settings)
         click.echo(f"{settings.collector_keys}: {count} key{'s' if count != 1 else ''}")
         return 0
+    logs.set_up("collector", settings.log_format, settings.log_level)
     if settings.lead_secret == DEVELOPMENT_SECRET:
-        _tell("warning: SCORER_LEAD_SECRET is not set; lead ids can be guessed from e-mail addresses")
-    return asyncio.run(process.run_collector(settings, _tell))
+        log.warning("SCORER_LEAD_SECRET is not set; lead ids can be guessed from e-mail addresses")
+    return asyncio.run(process.run_collector(settings))
 
 
 command.add_command(collector_check.command)
-
-
-def _tell(line: str) -> None:
-    click.echo(line, err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from contextlib import closing
@@ -11,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scorer import logs
 from scorer.cli.options import kafka_options
 from scorer.errors import UserError
+from scorer.settings import from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scorer.insights.feed import Fed, Feed
     from scorer.settings import Settings
+
+log = logging.getLogger(__name__)
 
 NO_LEAD = 1
 _UNITS = ("day", "week", "month", "quarter")
@@ -109,6 +114,8 @@ def update(db: Path, every: float, settings: Settings, *, follow: bool) -> None:
             fed = feed.update(moved, stretches)
         _tell(fed)
         if follow:
+            logs.set_up("insights", settings.log_format, settings.log_level)
+            logs.log_start("insights update", settings)
             _follow(feed, every)
 
 
@@ -129,9 +136,16 @@ def _follow(feed: Feed, every: float) -> None:
     try:
         while True:
             time.sleep(every)
-            feed.update()
+            for topic, partition, count in feed.update().gone:
+                log.warning(
+                    "%s partition %d: %d records have expired unread and are not counted",
+                    topic,
+                    partition,
+                    count,
+                    extra={"topic": topic, "partition": partition, "records": count},
+                )
     except KeyboardInterrupt:
-        return
+        log.info("stopped")
 
 
 @command.command()
@@ -240,13 +254,16 @@ def serve(db: Path, host: str, port: int) -> None:
     from scorer.insights.files import read_only
     from scorer.insights.serving import Answers, server
 
+    settings = from_environment(os.environ)
+    logs.set_up("insights", settings.log_format, settings.log_level)
     read_only(db).close()
     with server(Answers(db), host, port) as running:
-        click.echo(f"http://{host}:{running.server_port}/insights/volume", err=True)
+        where = {"host": host, "port": running.server_port}
+        log.info("listening on http://%s:%d/insights/volume", *where.values(), extra=where)
         try:
             running.serve_forever()
         except KeyboardInterrupt:
-            return
+            log.info("stopped")
 
 
 @command.command()

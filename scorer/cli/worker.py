@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,13 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from scorer import logs
 from scorer.cli.options import kafka_options
 
 if TYPE_CHECKING:
     from scorer.settings import Settings
+
+log = logging.getLogger(__name__)
 
 PARTS = ("intake", "score")
 DEVELOPMENT_SECRET = "development-only"  # noqa: S105 - the default that this warns of
@@ -52,18 +56,21 @@ def command(
     (less up to half, by chance), from 1 s again after a minute's life; other exit codes, 0 and wrong
     usage among them, end it with the same code.
     """
+    logs.set_up("worker", settings.log_format, settings.log_level)
     if restart:
         from scorer.worker.keeper import keep
 
-        return keep([sys.executable, "-m", "scorer", "worker", *_given(context, but="restart")], tell=_tell)
+        return keep(
+            [sys.executable, "-m", "scorer", "worker", *_given(context, but="restart")], tell=log.warning
+        )
 
     from scorer.worker.process import run
 
     if settings.lead_secret == DEVELOPMENT_SECRET:
-        _tell("warning: SCORER_LEAD_SECRET is not set; lead ids can be guessed from e-mail addresses")
+        log.warning("SCORER_LEAD_SECRET is not set; lead ids can be guessed from e-mail addresses")
     if instance is not None:
         settings = msgspec.structs.replace(settings, instance=instance)
-    run(settings, PARTS if only is None else (only,), from_log_start=from_log_start, tell=_tell)
+    run(settings, PARTS if only is None else (only,), from_log_start=from_log_start)
     return 0
 
 
@@ -76,7 +83,3 @@ def _given(context: click.Context, *, but: str) -> list[str]:
         and option.name not in {None, but}
         and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
     ]
-
-
-def _tell(line: str) -> None:
-    click.echo(line, err=True)

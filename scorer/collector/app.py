@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +21,7 @@ from scorer.collector.snippet import served
 from scorer.collector.source import Reading, RefusedError, Request
 from scorer.collector.sources import Mount
 from scorer.collector.unpacking import too_large
+from scorer.logs import failed
 from scorer.wire.dead_letters import Reason, Rejected
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scorer.collector.sealing import Sealing
     from scorer.collector.sink import Sink
     from scorer.wire.intake import Accepted, Intake
+    from scorer.wire.tracing import Trace, TraceOfRequest
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +58,15 @@ class Collector:
         public_url: str = "",
         proxies: int = 0,
         whole_addresses: bool = False,
+        trace_of: TraceOfRequest | None = None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """``sealing``: what ``intake`` seals with, if it does.
 
         ``pages``: path -> (content type, body) of what is only shown. The rest is as in the settings.
+
+        ``trace_of``: finds what goes with a request's records as headers; without it nothing does.
         """
         self.counts = Counts()
         self.missing: str | None = "starting"
@@ -80,6 +84,7 @@ class Collector:
         self._now = now
         self._monotonic = monotonic
         self._bodies = Bodies()
+        self._trace_of = trace_of
 
     def problem(self) -> str | None:
         """Why nothing is taken right now; None: it is."""
@@ -102,8 +107,8 @@ class Collector:
             return
         except RefusedError as error:
             reply = call.otherwise or refusal(error, [CLOSE] if error.status in _CLOSING else ())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sender hears of it
-            log.error("our code failed on a request\n%s", _where(error))  # noqa: TRY400 - values may be in it
+        except Exception:  # noqa: BLE001 - whatever it is, the sender hears of it
+            failed(log, "our code failed on a request", key=call.publisher.name if call.publisher else NOBODY)
             reply = call.otherwise or later("fault", "our code failed on this request", 60, 500)
         self.counts.request(call.publisher.name if call.publisher else NOBODY, reply.status)
         headers = [*reply.headers, *call.headers] if call.headers else reply.headers
@@ -163,9 +168,12 @@ class Collector:
         )
         if bucket is not None:
             bucket.take(len(reading.items) or 1)
-        return self._append(publisher, reading, received, mount)
+        trace = None if self._trace_of is None else self._trace_of(headers)
+        return self._append(publisher, reading, received, mount, trace)
 
-    def _append(self, publisher: Publisher, reading: Reading, received: int, mount: str) -> Reply | _Sent:
+    def _append(
+        self, publisher: Publisher, reading: Reading, received: int, mount: str, trace: Trace | None
+    ) -> Reply | _Sent:
         """What is taken of a reading is on its way to Kafka, or answered if nobody waits for that."""
         name, count = publisher.name, self.counts.event
         sealing = self._sealing
@@ -182,7 +190,8 @@ class Collector:
             problem = self.missing
             if problem is None:
                 try:
-                    done = self._sink.append(records) if sealing is None else sealing.append(records)
+                    append = self._sink.append if sealing is None else sealing.append
+                    done = append(records, trace)
                 except BusyError:
                     problem = "Kafka does not keep up"
                 else:
@@ -231,8 +240,8 @@ class Collector:
                     records += intake.take(topic, activity.event, received)
             except Rejected as rejected:
                 refused.append(Refused(index, rejected.reason, rejected.detail))
-            except Exception as error:  # noqa: BLE001 - one event must not take the others with it
-                log.error("our code failed on an event\n%s", _where(error))  # noqa: TRY400
+            except Exception:  # noqa: BLE001 - one event must not take the others with it
+                failed(log, "our code failed on an event", key=publisher.name)
                 refused.append(Refused(index, "fault", "our code failed on this event"))
         return records, refused
 
@@ -332,8 +341,3 @@ def _not_allowed(methods: tuple[str, ...]) -> Reply:
         b'{"success":false,"code":"method","message":"%s"}' % allowed.encode(),
         [(b"allow", allowed.encode())],
     )
-
-
-def _where(error: BaseException) -> str:
-    """Kind and traceback, without the message, which may repeat what an event says of a person."""
-    return "".join([*traceback.format_tb(error.__traceback__), type(error).__name__])

@@ -21,6 +21,7 @@ import uvloop
 from confluent_kafka import KafkaException, Producer
 from uvicorn import Config, Server
 
+from scorer import logs
 from scorer.broker import Broker
 from scorer.collector.app import Collector
 from scorer.collector.keys import require
@@ -29,12 +30,13 @@ from scorer.collector.protocol import SWEEP_SECONDS, BoundedProtocol, sweep
 from scorer.collector.routes import KeyRing
 from scorer.collector.sink import EXPIRES, Sink, producer_config
 from scorer.errors import CannotContinue, UserError
-from scorer.settings import Settings, from_environment
+from scorer.settings import PROPAGATE, Settings, from_environment
 from scorer.wire.door_book import KafkaBookReader, complete_book
 from scorer.wire.identity import identity_of
 from scorer.wire.intake import Intake
 from scorer.wire.registry import LEAD_KEYS, LOG, Registry
 from scorer.wire.sealing import field_names
+from scorer.wire.tracing import trace_of_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,8 @@ DRAIN_SECONDS: Final = 10
 ASK_KAFKA_EVERY: Final = 2.0
 ASK_KAFKA_SECONDS: Final = 1.0
 # Python's collector finds hardly anything here that reference counting leaves.
+TOLD_LEVEL: Final = 3
+"""Syslog's: librdkafka tells what fails, connections among it."""
 GC_THRESHOLDS: Final = (20_000, 20, 100)
 
 
@@ -89,7 +93,8 @@ class Process:
         keys = require(settings.collector_keys, os.environ)
         loop = asyncio.get_running_loop()
         ring = KeyRing(keys, loop.time(), settings.collector_processes)
-        self._producer = Producer(producer_config(settings.bootstrap) | {"error_cb": self._error})
+        ours = {"error_cb": self._error, "logger": logs.librdkafka(), "log_level": TOLD_LEVEL}
+        self._producer = Producer(producer_config(settings.bootstrap) | ours)
         self.sink = Sink(
             self._producer,
             settings.topic_prefix + LOG,
@@ -117,6 +122,7 @@ class Process:
             public_url=settings.collector_public_url,
             proxies=settings.collector_proxies,
             whole_addresses=settings.collector_whole_addresses,
+            trace_of=trace_of_request if settings.tracing == PROPAGATE else None,
         )
         self.server = Server(
             Config(
@@ -182,7 +188,7 @@ class Process:
 
     def _wait_for(self, problem: str) -> None:
         self.app.missing = problem
-        log.warning("the collector waits: %s", problem)
+        log.warning("the collector waits: %s", problem, extra={"reason": problem})
 
     async def _look_after(self) -> None:
         loop = asyncio.get_running_loop()
@@ -249,13 +255,12 @@ async def live(
 
 def main() -> int:
     """Of the process that the parent starts; see ``Told``."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("uvicorn", "uvicorn.error", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn takes them while it serves, and raises them once more when it has ended.
         signal.signal(number, lambda *_: None)
     told = msgspec.json.decode(sys.stdin.buffer.readline(), type=Told)
+    settings = decode_settings(told.settings)
+    logs.set_up("collector", settings.log_format, settings.log_level)
     listener = socket.socket(fileno=told.socket)
 
     def tell(problem: str | None) -> None:
@@ -265,7 +270,7 @@ def main() -> int:
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(live(decode_settings(told.settings), told.number, listener, tell))
+            return runner.run(live(settings, told.number, listener, tell))
     except UserError as error:
-        sys.stderr.write(f"error: {error.message}\n")
+        log.critical("stopped: %s", error.message, extra={"hint": error.hint})
         return 2

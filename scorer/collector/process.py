@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import signal
@@ -28,12 +29,13 @@ from scorer.collector.sink import EXPIRES
 from scorer.collector.status import StatusPage
 from scorer.collector.stores import remove_unused
 from scorer.errors import UserError
+from scorer.logs import log_start
 from scorer.wire.sealing import field_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scorer.settings import Settings
+
+log = logging.getLogger(__name__)
 
 BACKLOG: Final = 2_048
 STOP_SECONDS: Final = DRAIN_SECONDS + EXPIRES + 5
@@ -54,14 +56,15 @@ class _Child:
 
 
 class CollectorProcesses:
-    def __init__(self, settings: Settings, metrics: Path, tell: Callable[[str], object]) -> None:
+    def __init__(self, settings: Settings, metrics: Path) -> None:
         """``metrics``: a folder where the children keep what they have counted."""
         self._settings = settings
         self._metrics = metrics
-        self._tell = tell
         self._children = [_Child(number) for number in range(settings.collector_processes)]
         self._stopping = asyncio.Event()
         self._exit = 0
+        self.stopped_at = 0.0
+        """When it began to end, on the monotonic clock."""
 
     def problems(self) -> list[str]:
         """Why no more senders should be led here; empty where one process takes events."""
@@ -70,7 +73,10 @@ class CollectorProcesses:
             return []
         return sorted({problem for problem in problems if problem is not None})
 
-    def stop(self) -> None:
+    def stop(self, reason: str) -> None:
+        """``reason``: for the log."""
+        if not self._stopping.is_set():
+            log.info("stopping: %s", reason, extra={"reason": reason})
         self._stopping.set()
 
     async def run(self, listener: socket.socket) -> int:
@@ -79,6 +85,7 @@ class CollectorProcesses:
         stopped = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         self._stopping.set()
+        self.stopped_at = time.monotonic()
         listener.close()  # with the children's copies closed too, nobody waits at a door that nobody opens
         for child in self._children:
             if child.process is not None:
@@ -100,7 +107,12 @@ class CollectorProcesses:
                 return
             pause = FIRST_PAUSE if time.monotonic() - began >= SETTLED else min(pause * 2, LONGEST_PAUSE)
             delay = pause * (1 + random.random()) / 2  # noqa: S311 - so that they don't come back together
-            self._tell(f"a process ended with {code}; the next one starts in {delay:.1f} s")
+            log.error(
+                "a process ended with %d; the next one starts in %.1f s",
+                code,
+                delay,
+                extra={"exit_code": code, "seconds": round(delay, 3)},
+            )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
@@ -149,7 +161,10 @@ class CollectorProcesses:
             child.problem = msgspec.json.decode(line)["problem"]
             after = self.problems()
             if after != before:
-                self._tell("ready" if not after else "not ready: " + "; ".join(after))
+                if after:
+                    log.warning("not ready: %s", "; ".join(after), extra={"reason": after})
+                else:
+                    log.info("ready")
 
 
 def _forget(pid: int, metrics: Path) -> None:
@@ -186,24 +201,30 @@ def check(settings: Settings) -> int:
     return len(require(settings.collector_keys, os.environ))
 
 
-async def run_collector(settings: Settings, tell: Callable[[str], object]) -> int:
-    """Runs until SIGINT or SIGTERM; returns the exit code. ``tell`` gets lines for whoever started it."""
+async def run_collector(settings: Settings) -> int:
+    """Runs until SIGINT or SIGTERM; returns the exit code."""
     keys = check(settings)
     remove_unused(settings)
     listener = listen(settings.collector_host, settings.collector_port)
     with tempfile.TemporaryDirectory(prefix="scorer-metrics-") as folder:
-        processes = CollectorProcesses(settings, Path(folder), tell)
+        processes = CollectorProcesses(settings, Path(folder))
         status = StatusPage(
             settings.metrics_host, settings.collector_metrics_port, Path(folder), processes.problems
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, processes.stop)
+            loop.add_signal_handler(number, processes.stop, number.name)
+        log_start("collector", settings, keys=keys)
         host, port = listener.getsockname()[:2]
-        tell(f"listening on http://{host}:{port} for {keys} keys")
-        tell(f"metrics on http://{status.address[0]}:{status.address[1]}/metrics")
+        where = {"host": host, "port": port, "keys": keys}
+        log.info("listening on http://%s:%d for %d keys", *where.values(), extra=where)
+        host, port = status.address
+        log.info("metrics on http://%s:%d/metrics", host, port, extra={"host": host, "port": port})
         try:
-            return await processes.run(listener)
+            code = await processes.run(listener)
         finally:
             status.close()
-            tell("stopped")
+        seconds = time.monotonic() - processes.stopped_at
+        fields = {"exit_code": code, "seconds": round(seconds, 3)}
+        log.info("stopped: what was under way took %.1f s", seconds, extra=fields)
+        return code

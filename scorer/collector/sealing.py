@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from scorer.wire.identity import Identity
     from scorer.wire.intake import Accepted
     from scorer.wire.sealing import Draft, LeadKey
+    from scorer.wire.tracing import Trace
 
 RETRY_SECONDS: Final = 1.0
 
@@ -94,13 +95,13 @@ class Sealing(KnownKeys):
             self._used.add(self._unsafe[lead])
         return key
 
-    def append(self, records: Sequence[Accepted]) -> asyncio.Future[bool]:
+    def append(self, records: Sequence[Accepted], trace: Trace | None = None) -> asyncio.Future[bool]:
         """``Sink.append`` of what was sealed since ``begin``; raises ``BusyError``."""
         used = list(self._used)
         if self._new:
             used.append(self._write(self._new))
             self._new = []
-        done = self._sink.append(records, used)
+        done = self._sink.append(records, trace, used)
         if self._draft.said:
             self.sealer.sent(self._draft)
             done.add_done_callback(partial(self._written, self._draft))

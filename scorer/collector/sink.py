@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scorer.wire.intake import Accepted
+    from scorer.wire.tracing import Trace
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,8 @@ class _Ticket:
 
     def not_taken(self, error: Exception, count: int) -> None:
         """The last so many of them, by librdkafka."""
-        log.warning("a record was not taken: %s", type(error).__name__)
+        kind = type(error).__name__
+        log.warning("a record was not taken: %s", kind, extra={"reason": kind})
         for _ in range(count):
             self.delivered(error, None)
 
@@ -188,21 +190,25 @@ class Sink:
         return None
 
     def append(
-        self, records: Sequence[Accepted], after: Sequence[asyncio.Future[bool]] = ()
+        self,
+        records: Sequence[Accepted],
+        trace: Trace | None = None,
+        after: Sequence[asyncio.Future[bool]] = (),
     ) -> asyncio.Future[bool]:
         """Takes all of the records, at least one; see above for what is answered when.
 
-        ``after``: word of what has to be in Kafka before they are sent. Where one of them says False they are
-        not, and the answer is False. Waiting counts as being under way. Raises ``BusyError``.
+        ``trace``: headers for each of them. ``after``: word of what has to be in Kafka before they are sent.
+        Where one of them says False they are not, and the answer is False. Waiting counts as being under way.
+        Raises ``BusyError``.
         """
         size = 0
         for key, value in records:
             size += len(key) + len(value) + RECORD_BYTES
         ticket = self._ticket(len(records), size)
         if after:
-            asyncio.gather(*after).add_done_callback(partial(self._follow, ticket, records))
+            asyncio.gather(*after).add_done_callback(partial(self._follow, ticket, records, trace))
         else:
-            self._send(ticket, records)
+            self._send(ticket, records, trace)
         return ticket.done
 
     def put(self, topic: str, records: Sequence[tuple[int, bytes, bytes]]) -> asyncio.Future[bool]:
@@ -235,21 +241,23 @@ class Sink:
         return ticket
 
     def _follow(
-        self, ticket: _Ticket, records: Sequence[Accepted], heard: asyncio.Future[list[bool]]
+        self,
+        ticket: _Ticket,
+        records: Sequence[Accepted],
+        trace: Trace | None,
+        heard: asyncio.Future[list[bool]],
     ) -> None:
         """Of what comes first there is word."""
         if all(heard.result()):
-            self._send(ticket, records)
+            self._send(ticket, records, trace)
         else:
             self.settled(ticket, len(records), good=False)
 
-    def _send(self, ticket: _Ticket, records: Sequence[Accepted]) -> None:
-        produce, topic, partitions, delivered = (
-            self._producer.produce,
-            self._topic,
-            self.partitions,
-            ticket.delivered,
-        )
+    def _send(self, ticket: _Ticket, records: Sequence[Accepted], trace: Trace | None) -> None:
+        produce: Callable[..., None] = self._producer.produce
+        topic, partitions, delivered = self._topic, self.partitions, ticket.delivered
+        if trace is not None:
+            produce = partial(produce, headers=trace)
         for number, (key, value) in enumerate(records):
             try:
                 produce(topic, value, key, partition_of(key, partitions), delivered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from scorer.errors import UserError
+from scorer.logs import failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +20,17 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+log = logging.getLogger(__name__)
+
 REQUEST_TIMEOUT: Final = 10.0  # seconds for a request to come in
 TEXT: Final = "text/plain; charset=utf-8"
 OURS: Final = "scorer_collector_"
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """Not as http.server does, which prints the address of whoever asked."""
+        failed(log, "a request could not be answered")
 
 
 class _Ours(MultiProcessCollector):
@@ -56,7 +66,7 @@ class StatusPage:
                 """Scrapes are not news."""
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), Handler)
         except OSError as error:
             raise UserError(
                 f"metrics can't be served on {host}:{port}: {error.strerror}",

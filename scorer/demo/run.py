@@ -37,8 +37,8 @@ START_TIMEOUT = 90.0
 FIGURES_VARIABLE = "SCORER_FIGURES"
 METRICS = r"metrics on (http://\S+)/metrics"
 LISTENING = r"listening on http://\S+:(\d+)"
-RUNNING = r"^(running)"
-READY = r"^(ready)$"
+RUNNING = r": (running): "
+READY = r": (ready)$"
 """What worker and collector say of themselves."""
 
 

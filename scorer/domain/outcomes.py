@@ -61,6 +61,8 @@ class Outcome(NamedTuple):
     value: bytes
     sealed: dict[str, Sealed] | None = None
     """``Lead.sealed`` as it was then, for whoever may open it. Not for changing."""
+    trace: list[tuple[str, bytes]] | None = None
+    """Kafka headers that it is sent with, for whoever owns the partition. Not for changing."""
 
 
 def outcome(

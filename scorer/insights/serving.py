@@ -19,6 +19,7 @@ from scorer.insights.asking import NAMES, answer
 from scorer.insights.figures import Asking
 from scorer.insights.files import read_only, refused
 from scorer.insights.timeline import forgotten, timeline
+from scorer.logs import failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +61,8 @@ class Answers:
             return _error(503, error.message, error.hint)
         except sqlite3.Error as error:
             return _error(503, refused(self._path, error).message)
-        except Exception:
-            log.exception("our code failed on %s", path)
+        except Exception:  # noqa: BLE001 - whatever it is, who asked hears of it
+            failed(log, "our code failed on a request")
             return _error(500, "our code failed on this request", "the log of this process says where")
 
     def _get(self, path: str, query: str) -> Reply:
@@ -111,6 +112,10 @@ def _error(status: int, message: str, hint: str | None = None) -> Reply:
 class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """Not as http.server does, which prints the address of whoever asked."""
+        failed(log, "a request could not be answered")
 
 
 def server(answers: Answers, host: str, port: int) -> ThreadingHTTPServer:

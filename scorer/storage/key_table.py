@@ -182,7 +182,7 @@ class KeyTable:
             why = "it stands where the topic does not"
         else:
             return True
-        log.warning("the leads' keys on disk are read anew: %s", why)
+        log.warning("the leads' keys on disk are read anew: %s", why, extra={"reason": why})
         return False
 
     # -- keys -------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ class KeyTopic(TopicReader):
         while not (found := await asyncio.to_thread(cluster.find, [name])):
             if time.monotonic() - complained >= COMPLAIN_EVERY:
                 complained = time.monotonic()
-                log.warning("no topic %s: run `scorer topics apply`", name)
+                log.warning("no topic %s: run `scorer topics apply`", name, extra={"topic": name})
             await asyncio.sleep(LOOK_EVERY)
         return found[name].id.encode()
 

@@ -29,6 +29,7 @@ from scorer.worker.batches import BatchWriter, Lane
 from scorer.worker.door_clock import INTERVAL, DoorClock, DoorEnds, broker_time, our_time
 from scorer.worker.door_position import DoorPosition, starting_offsets
 from scorer.worker.intake_dead import IntakeDeadLetters
+from scorer.worker.tracing import PlainDoors, TracedDoors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,16 +65,17 @@ class IntakeOwner(Service):
         max_dead_bytes: int,
         interval: float = INTERVAL,
         keys: LeadKeys | None = None,
+        traced: bool = False,
     ) -> None:
         """``topics``: the doors' names in Kafka. ``interval``: seconds between clock records.
 
         ``max_dead_bytes``: the most that a dead letter's key and value may hold together. ``keys``: what
-        ``intake`` seals with, if it does.
+        ``intake`` seals with, if it does. ``traced``: doors' trace contexts go on to the log.
         """
         super().__init__()
         self.app = app
         self._problem: str | None = "starting"
-        self._intake = intake
+        self._reading = TracedDoors(intake) if traced else PlainDoors(intake)
         self._books = books
         self._topics = topics
         self._max_dead_bytes = max_dead_bytes
@@ -132,7 +134,7 @@ class IntakeOwner(Service):
 
     def _wait_for(self, problem: str) -> None:
         self._problem = problem
-        log.warning("intake waits: %s", problem)
+        log.warning("intake waits: %s", problem, extra={"reason": problem})
 
     # -- records ----------------------------------------------------------------------------------
 
@@ -153,7 +155,7 @@ class IntakeOwner(Service):
             )
         # An embedded broker has no append times; the record's own is held back to now instead.
         latest = int(time.time() * 1000) if self._embedded else sys.maxsize
-        intake, letters = self._intake, self._letters
+        intake, letters = self._reading.reading(records), self._letters
         partitions = len(self._log)
         accepted: list[list[Accepted]] = [[] for _ in self._log]
         refused: list[Refused] = []
@@ -181,8 +183,9 @@ class IntakeOwner(Service):
         self, door: DoorPosition, end: int, at: int, accepted: list[list[Accepted]], refused: list[Refused]
     ) -> None:
         """What came of a chunk up to offset ``end``, its last record of the time ``at`` (ms)."""
+        give = self._reading.give
         for lane, made in zip(self._log, accepted, strict=True):
-            lane.extend(made)
+            give(lane, made)
         if refused:
             self._letters.send(door, refused)
         for lane in self._lanes:
@@ -208,10 +211,14 @@ class IntakeOwner(Service):
             self._doors = positions
             self._unnumbered = assignment - numbered.keys()
             metrics.INTAKE_UNNUMBERED.set(len(self._unnumbered))
-            log.info("intake reads %d door partitions", len(positions))
+            doors: dict[str, list[int]] = {}
+            for tp in sorted(positions):
+                doors.setdefault(tp.topic, []).append(tp.partition)
+            log.info("intake reads %d door partitions", len(positions), extra={"doors": doors})
             if self._unnumbered:
                 names = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in sorted(self._unnumbered))
-                log.warning("not read, and time stands still: %s; run `scorer topics apply`", names)
+                text = "not read, and time stands still: %s; run `scorer topics apply`"
+                log.warning(text, names, extra={"door_partitions": names})
 
     async def _refuse_recreated(self, book: DoorBook) -> None:
         """Offsets of a door that was created again mean other records: coordinates would repeat."""
@@ -292,7 +299,9 @@ class IntakeOwner(Service):
             if self._unnumbered:
                 await self._look_for_numbers()
         except UserError as error:
-            log.warning("the doors could not be looked at: %s", error.message)
+            log.warning(
+                "the doors could not be looked at: %s", error.message, extra={"reason": error.message}
+            )
 
     async def _look_for_numbers(self) -> None:
         """Starts on partitions that have got their number since: without one, records have no coordinates."""

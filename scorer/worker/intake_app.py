@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scorer.settings import PROPAGATE
 from scorer.storage.key_table import key_table
 from scorer.wire.door_book import KafkaBookReader
 from scorer.wire.identity import identity_of
@@ -55,7 +56,14 @@ def build_intake_app(
     # Less what its headers take, generously.
     max_dead_bytes = int(registry.topics[DEAD_LETTERS].config["max.message.bytes"]) - 8 * 1024
     owner = IntakeOwner(
-        app, intake, books, topics, max_dead_bytes=max_dead_bytes, interval=clock_interval, keys=keys
+        app,
+        intake,
+        books,
+        topics,
+        max_dead_bytes=max_dead_bytes,
+        interval=clock_interval,
+        keys=keys,
+        traced=settings.tracing == PROPAGATE,
     )
     app.own(owner)
     app.consume("intake", topics)

@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from scorer import metrics
+from scorer.logs import bare
 from scorer.wire.dead_letters import Envelopes, Reason
-from scorer.worker.supervise import where_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,15 @@ class IntakeDeadLetters:
         self._last_fault = (door.tp, record.offset)
         self._faults = self._faults + 1 if in_a_row else 1
         kind = type(error).__name__
-        log.error("%s[%d] offset %d: our code failed\n%s", *door.tp, record.offset, where_of(error))
+        topic, partition = door.tp
+        log.error(
+            "%s[%d] offset %d: our code failed; the record is a dead letter",
+            topic,
+            partition,
+            record.offset,
+            exc_info=bare(error),
+            extra={"topic": topic, "partition": partition, "offset": record.offset, "reason": kind},
+        )
         if self._faults > FAULTS_IN_A_ROW:
             raise RuntimeError(f"our code failed on {self._faults} records in a row: {kind}") from None
         return record, Reason.ENGINE_ERROR, kind

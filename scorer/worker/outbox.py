@@ -34,7 +34,7 @@ class Outbox:
             lane = self._lanes.get(outcome.topic)
             if lane is None:
                 lane = self._lanes[outcome.topic] = self._kafka.lane(outcome.topic, self._number)
-            lane.append(outcome.key, outcome.value)
+            lane.append(outcome.key, outcome.value, outcome.trace)
             used.add(outcome.topic)
         for topic in used:
             self._lanes[topic].push()

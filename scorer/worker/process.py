@@ -7,6 +7,7 @@ import gc
 import logging
 from typing import TYPE_CHECKING
 
+from scorer.logs import log_start
 from scorer.storage.key_table import key_table
 from scorer.wire.door_book import KafkaBookReader, complete_book
 from scorer.wire.registry import Registry
@@ -18,22 +19,14 @@ from scorer.worker.status import StatusServer
 from scorer.worker.supervise import fatal, supervise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from scorer.settings import Settings
     from scorer.worker.transport import ChunkedApp
 
-INTAKE, SCORE = "intake", "score"
+log = logging.getLogger(__name__)
 
-# Ours are those that Faust logs under for the classes derived from its own.
-CHATTY = (
-    "aiokafka",
-    "faust",
-    "mode",
-    "scorer.worker.chunk_consumer",
-    "scorer.worker.consumer_thread",
-    "scorer.worker.transport",
-)
+INTAKE, SCORE = "intake", "score"
 
 # Python's collector looks through the leads in memory again and again; at these thresholds it costs a
 # twentieth, and reference counting frees nearly everything here anyway.
@@ -45,9 +38,8 @@ async def run_worker(
     parts: Collection[str],
     *,
     from_log_start: bool = False,
-    tell: Callable[[str], object],
 ) -> None:
-    """Runs the named parts until SIGINT or SIGTERM. ``tell`` gets lines for whoever started it.
+    """Runs the named parts until SIGINT or SIGTERM.
 
     Raises ``UserError`` when the metrics' port is taken. Anything that goes wrong while running ends
     the process with exit code 70.
@@ -55,6 +47,7 @@ async def run_worker(
     registry = Registry.load()
     apps: list[ChunkedApp] = []
     running = [part for part in (INTAKE, SCORE) if part in parts]
+    log_start("worker", settings, parts=running)
     table = key_table(settings, "-".join(running), fatal)  # read once for both, if either needs it
     if INTAKE in parts:
         apps.append(build_intake_app(settings, registry=registry, table=table))
@@ -67,7 +60,7 @@ async def run_worker(
 
     def wait_for(missing: str) -> None:
         waiting[:] = [missing]
-        tell(f"waiting: {missing}")
+        log.warning("waiting: %s", missing)
 
     explainer = Explainer(apps[-1].owner) if SCORE in parts else None
     status = StatusServer(settings.metrics_host, settings.metrics_port, problems, explainer)
@@ -81,18 +74,10 @@ async def run_worker(
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    tell("running: " + " and ".join(running))
+    log.info("running: %s", " and ".join(running), extra={"parts": running})
     await supervise([status, *apps])
-    tell("stopped")
 
 
-def run(
-    settings: Settings, parts: Collection[str], *, from_log_start: bool, tell: Callable[[str], object]
-) -> None:
-    """``run_worker`` on an event loop of its own, with logging set up."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in CHATTY:
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    # "Timer livelock is overlapping": Faust's clocks run late, which only says that the machine is busy.
-    logging.getLogger("mode.timers").setLevel(logging.ERROR)
-    asyncio.run(run_worker(settings, parts, from_log_start=from_log_start, tell=tell))
+def run(settings: Settings, parts: Collection[str], *, from_log_start: bool) -> None:
+    """``run_worker`` on an event loop of its own."""
+    asyncio.run(run_worker(settings, parts, from_log_start=from_log_start))

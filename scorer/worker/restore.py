@@ -63,7 +63,8 @@ def _wipe_foreign(number: int, store: Store, identity: bytes, start: int, end: i
         why = f"stands at offset {meta.next} of a changelog that holds {start} to {end}"
     else:
         return
-    log.warning("partition %d: the local store %s; restoring it anew", number, why)
+    fields = {"partition": number, "reason": why}
+    log.warning("partition %d: the local store %s; restoring it anew", number, why, extra=fields)
     store.wipe()
 
 
@@ -76,6 +77,8 @@ class _Progress:
         self._began = self._reported = clock()
         self._records = 0
         metrics.RESTORE_LEFT.set(total)
+        if total:
+            log.info("restoring %d records of the changelog", total, extra={"offsets": total})
 
     def took(self, records: int, offsets: int) -> None:
         self._records += records
@@ -85,9 +88,12 @@ class _Progress:
         now = self._clock()
         if now - self._reported >= REPORT_EVERY:
             self._reported = now
-            log.info("restoring: %d%%, %d records", 100 - 100 * self._left // self._total, self._records)
+            percent = 100 - 100 * self._left // self._total
+            left = {"percent": percent, "records": self._records, "offsets_left": self._left}
+            log.info("restoring: %d%%, %d records", percent, self._records, extra=left)
 
     def finished(self, partitions: int) -> None:
         metrics.RESTORE_LEFT.set(0)
         seconds = self._clock() - self._began
-        log.info("restored %d records of %d partitions in %.2f s", self._records, partitions, seconds)
+        done = {"records": self._records, "partitions": partitions, "seconds": round(seconds, 3)}
+        log.info("restored %d records of %d partitions in %.2f s", *done.values(), extra=done)

@@ -13,7 +13,10 @@ from contextlib import suppress
 
 from scorer import metrics
 from scorer.domain.partition import EngineFault, Message, PartitionStopped
+from scorer.logs import bare
 from scorer.storage.ports import Kafka, KeyValue, Offload
+from scorer.wire.registry import LOG
+from scorer.worker import news
 from scorer.worker.checkpoint import Done, checkpoint
 from scorer.worker.cut import CUT, decode_cut
 from scorer.worker.membership import Membership
@@ -22,8 +25,8 @@ from scorer.worker.outbox import Outbox
 from scorer.worker.owned import Background, Limits, Owned, Reading
 from scorer.worker.score_partition import ScorePartition
 from scorer.worker.store import Store
-from scorer.worker.supervise import where_of
 from scorer.worker.takeover import take_over
+from scorer.worker.tracing import apply, apply_traced
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +51,14 @@ class ScoreAgent:
         from_log_start: bool = False,
         limits: Limits | None = None,
         opener: Opener | None = None,
+        traced: bool = False,
         cleaned_before: Callable[[], int] = lambda: 0,
     ) -> None:
         """``clock``: monotonic seconds. ``on_error`` ends the process with what failed in the background.
 
         ``cleaned_before``: ms; Kafka may have compacted changelog records older than that.
         ``opener``: reads what is sealed into outcomes; without it they carry nothing of the person.
+        ``traced``: outcomes carry the trace context of the record that brought them about.
         """
         self._kafka = kafka
         self._open_disk = open_disk
@@ -67,6 +72,7 @@ class ScoreAgent:
         self._cleaned_before = cleaned_before
         self._limits = limits or Limits()
         self._opener = opener
+        self._apply = apply_traced if traced else apply
         self._owned: dict[int, Owned] = {}
         self._slots = asyncio.Semaphore(self._limits.overlap)
         self._turn = asyncio.Lock()
@@ -74,6 +80,7 @@ class ScoreAgent:
         self._hurry = asyncio.Event()  # somebody waits for the checkpoint under way
         self._accepting = False  # between a completed assignment and the final checkpoint
         self._restoring = True
+        self._rules_news = news.RulesNews()
         self.membership = Membership(clock, self._limits.silence, self._still_member)
 
     # -- assignment -------------------------------------------------------------------------------
@@ -85,6 +92,7 @@ class ScoreAgent:
         self._accepting = False
         await self._drop()
         wanted = set(numbers)
+        news.assigned(wanted, set(self._owned))
         for number in set(self._owned) - wanted:
             await self._give_up(number)
         for number in wanted - set(self._owned):
@@ -111,7 +119,10 @@ class ScoreAgent:
             owned.metrics.durable_position.set(owned.durable)
         self._accepting = True
         self._restoring = False
-        metrics.TAKEOVER_SECONDS.set(self._clock() - began)
+        seconds = self._clock() - began
+        metrics.TAKEOVER_SECONDS.set(seconds)
+        news.taken_over({number: owned.durable for number, owned in self._owned.items()}, seconds)
+        self._rules_news.look(self._owned)
 
     def _outbox(self, number: int) -> Outbox:
         counts = self._log_partitions, self._dead_letter_partitions
@@ -154,7 +165,7 @@ class ScoreAgent:
             raise RuntimeError(f"partition {number}: records from {start} on came instead of {position}")
         owned.seeking = False
         try:
-            partition.apply(records)
+            self._apply(partition, records)
         except EngineFault as fault:
             self._failed(owned, fault)
             return
@@ -186,7 +197,14 @@ class ScoreAgent:
     def _failed(self, owned: Owned, fault: EngineFault) -> None:
         number, offset = owned.partition.number, fault.offset
         cause = fault.__cause__ or fault
-        log.error("partition %d: our code failed at offset %d\n%s", number, offset, where_of(cause))
+        log.error(
+            "partition %d: our code failed at offset %d; the record becomes a dead letter once a later one"
+            " has succeeded",
+            number,
+            offset,
+            exc_info=bare(cause),
+            extra={"topic": LOG, "partition": number, "offset": offset, "reason": type(cause).__name__},
+        )
         metrics.SCORE_FAULTS.labels(str(number)).inc()
         owned.partition.fault(offset)
         self._background.start(self._recover(owned))
@@ -215,6 +233,7 @@ class ScoreAgent:
             "partition %d stopped: %s; nothing is lost, it goes on after a restart with mended code",
             partition.number,
             partition.stopped,
+            extra={"topic": LOG, "partition": partition.number, "reason": partition.stopped},
         )
 
     # -- checkpoints ------------------------------------------------------------------------------
@@ -244,7 +263,9 @@ class ScoreAgent:
         }
         if positions:
             await self._kafka.commit(positions)
+        self._rules_news.look(self._owned)
         if final:
+            news.given_back({number: owned.durable for number, owned in self._owned.items()})
             await self._drop()
         return bool(positions)
 
@@ -302,9 +323,12 @@ class ScoreAgent:
             while partition.sweepable and touched < SWEEP_MOST and self._clock() < until:
                 try:
                     count = partition.sweep(SWEEP_STEP)
-                except Exception as error:  # noqa: BLE001 - the engine's: it may be anything
+                except Exception as error:
                     log.error(  # noqa: TRY400 - without the message
-                        "partition %d: our code failed on an idle lead\n%s", partition.number, where_of(error)
+                        "partition %d: our code failed on an idle lead",
+                        partition.number,
+                        exc_info=bare(error),
+                        extra={"partition": partition.number, "reason": type(error).__name__},
                     )
                     self._stop(owned, f"our code failed on an idle lead: {type(error).__name__}", "sweep")
                     break

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from faust.types import TP
 from mode import Service
 
+from scorer.settings import PROPAGATE
 from scorer.storage.key_table import key_table
 from scorer.storage.rocks import RocksFolder
 from scorer.wire.partitioner import partition_of
@@ -85,6 +86,7 @@ class ScoreOwner(Service):
     """Faust's side of the score agent: a service of the app, and its ``ChunkOwner``."""
 
     abstract = False
+    mundane_level = "debug"  # "Starting..." is no news
 
     def __init__(
         self,
@@ -137,6 +139,7 @@ class ScoreOwner(Service):
             from_log_start=self._from_log_start,
             limits=self._limits,
             opener=self._opener,
+            traced=settings.tracing == PROPAGATE,
             cleaned_before=lambda: int(time.time() * 1000) - self._compaction_lag,
         )
 
@@ -150,7 +153,7 @@ class ScoreOwner(Service):
             self._missing = f"no topic {', '.join(sorted(missing))}: run `scorer topics apply`"
             if time.monotonic() - complained >= COMPLAIN_EVERY:
                 complained = time.monotonic()
-                log.warning("scoring waits: %s", self._missing)
+                log.warning("scoring waits: %s", self._missing, extra={"reason": self._missing})
             await asyncio.sleep(LOOK_AGAIN)
         self._missing = ""
         self._compaction_lag = check_changelog(found[CHANGELOG].config, self.settings.session_timeout)

@@ -96,7 +96,8 @@ class ScoreKafka:
         try:
             await self._app.commit_offsets(offsets)
         except _GROUP_MOVED_ON as error:
-            log.info("the group has moved on, its commit stays behind: %r", error)
+            reason = type(error).__name__
+            log.info("the group has moved on, its commit stays behind: %s", reason, extra={"reason": reason})
             return False
         return True
 

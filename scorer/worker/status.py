@@ -14,9 +14,9 @@ from mode import Service
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from scorer.errors import UserError
+from scorer.logs import failed
 from scorer.wire.asking import LEADS
 from scorer.worker.explainer import headers
-from scorer.worker.supervise import where_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +38,10 @@ FAILED = b'{"error":"our code failed on this lead","hint":"the log of the worker
 class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """Not as http.server does, which prints the address of whoever asked."""
+        failed(log, "a request could not be answered")
 
 
 class StatusServer(Service):
@@ -93,7 +97,8 @@ class StatusServer(Service):
             ) from error
         self.address = (self.address[0], self._server.server_port)
         Thread(target=self._server.serve_forever, name="status", daemon=True).start()
-        log.info("metrics on http://%s:%d/metrics", *self.address)
+        host, port = self.address
+        log.info("metrics on http://%s:%d/metrics", host, port, extra={"host": host, "port": port})
 
     async def on_stop(self) -> None:
         if self._server is not None:
@@ -114,8 +119,8 @@ class StatusServer(Service):
         if path.startswith(LEADS) and self._explainer is not None:
             try:
                 reply = self._explainer.answer(path, query)
-            except Exception as error:  # noqa: BLE001 - the engine's: it may be anything
-                log.error("our code failed on a lead that was asked for\n%s", where_of(error))  # noqa: TRY400
+            except Exception:  # noqa: BLE001 - the engine's: it may be anything
+                failed(log, "our code failed on a lead that was asked for")
                 return 500, JSON, FAILED, {}
             return reply.status, JSON, reply.body, headers(reply)
         return *self._page(path), {}

@@ -11,10 +11,11 @@ import logging
 import os
 import signal
 import sys
-import traceback
+import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scorer.errors import CannotContinue
+from scorer.logs import said
 from scorer.worker.endings import FATAL_EXIT
 
 if TYPE_CHECKING:
@@ -25,22 +26,14 @@ log = logging.getLogger(__name__)
 STOP_TIMEOUT = 30.0  # seconds for a clean stop, last checkpoint included
 
 
-def where_of(error: BaseException) -> str:
-    """Kind and traceback of an error that a record has brought about, for the log.
-
-    Without its message, which may repeat what the record says of a person.
-    """
-    return "".join([*traceback.format_tb(error.__traceback__), type(error).__name__])
-
-
 def fatal(error: BaseException) -> NoReturn:
     """Ends the process now, with the cause on stderr. No clean-up: crash-only."""
     if isinstance(error, CannotContinue):
-        log.critical("stopped: %s", error)
+        log.critical("stopped: %s", error, extra={"hint": error.hint} if error.hint else None)
         if error.hint:
             log.critical("hint: %s", error.hint)
     else:
-        log.critical("fatal: %r", error, exc_info=error)
+        log.critical("fatal: %s", said(error), exc_info=error)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -55,8 +48,14 @@ async def supervise(services: Sequence[Any], stop: asyncio.Event | None = None) 
     """
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
+    why = ["told to"]
+
+    def told(number: signal.Signals) -> None:
+        why[0] = number.name
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told, number)
     stopping = loop.create_task(stop.wait())
     living = [loop.create_task(_live(service)) for service in services]
     try:
@@ -64,13 +63,16 @@ async def supervise(services: Sequence[Any], stop: asyncio.Event | None = None) 
         for task in living:
             if task.done():
                 task.result()
-        log.info("stopping")
+        began = time.monotonic()
+        log.info("stopping: %s", why[0], extra={"reason": why[0]})
         async with asyncio.timeout(STOP_TIMEOUT):
             for task in living:
                 task.cancel()
             await asyncio.wait(living)
             for service in reversed(services):
                 await service.stop()
+        seconds = time.monotonic() - began
+        log.info("stopped: what was under way took %.1f s", seconds, extra={"seconds": round(seconds, 3)})
     except Exception as error:  # noqa: BLE001 - the last line of defence
         fatal(error)
     finally:

@@ -100,11 +100,9 @@ async def _refuse_what_is_lost(store: Store, number: int, kafka: Kafka) -> None:
                 epoch = written
                 doubtful.discard(record.key or b"")
     if doubtful:
-        some = ", ".join(repr(key)[2:-1] for key in sorted(doubtful)[:3])
         raise CannotContinue(
             f"partition {number}: a former owner overwrote the state of {len(doubtful)} keys in the"
-            f" changelog ({some} ...), nobody sent the good state again in time, and"
-            " compaction has removed it",
+            " changelog, nobody sent the good state again in time, and compaction has removed it",
             "a worker whose local disk has it takes over and heals it; or score what the lead log has anew:"
             " delete the changelog and the group's commits, then --from-log-start",
         )
@@ -186,5 +184,6 @@ async def _announce(partition: ScorePartition, cut: Cut, kafka: Kafka, generatio
             "partition %d: sent again the good state of %d keys that a former owner had overwritten",
             partition.number,
             len(good),
+            extra={"partition": partition.number, "keys": len(good)},
         )
     partition.begin(cut)

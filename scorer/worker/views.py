@@ -84,7 +84,8 @@ async def take_over_views(
             if known is not None:
                 stood = max(start, _ends.unpack(known)[place])
                 if stood > end:
-                    log.warning(LOST, _name(number, place), end, stood)
+                    fields = {"topic": topic, "partition": number, "end": end, "stood": stood}
+                    log.warning(LOST, _name(number, place), end, stood, extra=fields)
             if stood < end:
                 ranges[number] = stood, end
             ends[number].append(end)
@@ -134,6 +135,7 @@ async def _look_between(kafka: Kafka, number: int, shown: Shown, place: int, end
         _name(number, place),
         start,
         end - 1,
+        extra={"topic": VIEWS[place], "partition": number, "from": start, "to": end - 1},
     )
     async for _, records, _ in kafka.read(VIEWS[place], {number: (start, end)}):
         shown.again[place] |= _keys(place, records)

@@ -52,8 +52,10 @@ class Process:
         limits: Limits | None = None,
         from_log_start: bool = False,
         cleaned_before: Callable[[], int] = lambda: 0,
+        traced: bool = False,
     ) -> None:
         self.cluster = cluster
+        self._traced = traced
         self.kafka = FakeKafka(cluster, piece=piece) if gate is None else FakeKafka(cluster, gate, piece)
         self.group = 1
         self.now = 0.0
@@ -71,6 +73,7 @@ class Process:
             from_log_start=from_log_start,
             limits=limits or Limits(cache_leads=5),
             cleaned_before=cleaned_before,
+            traced=traced,
         )
 
     # -- Reading ----------------------------------------------------------------------------------
@@ -100,7 +103,8 @@ class Process:
         kept = self.cluster.records(LOG, number)[start - base : start - base + count]
         if kept:
             self.positions[number] = start + len(kept)
-            self.agent.apply(number, start, [Message(r.offset, r.key, r.value) for r in kept])
+            bare = [Message(r.offset, r.key, r.value) for r in kept]
+            self.agent.apply(number, start, kept if self._traced else bare)
         return len(kept)
 
     def feed_all(self, rng: random.Random | None = None) -> int:

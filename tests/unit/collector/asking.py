@@ -57,6 +57,8 @@ class FakeProducer:
 
     def __init__(self) -> None:
         self.records: list[tuple[str, bytes, bytes, int]] = []
+        self.headers: list[list[tuple[str, bytes]]] = []
+        """Those of records that have any."""
         self.silent = False
         self.error: str | None = None
         self.error_of: str | None = None
@@ -66,13 +68,21 @@ class FakeProducer:
         self._waiting: list[Callable[[Any, Any], object]] = []
 
     def produce(
-        self, topic: str, value: bytes, key: bytes, partition: int, on_delivery: Callable[[Any, Any], object]
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes,
+        partition: int,
+        on_delivery: Callable[[Any, Any], object],
+        headers: list[tuple[str, bytes]] | None = None,
     ) -> None:
         if topic == self.error_of:
             self.lost.append(topic)
             self._waiting.append(lambda _, message: on_delivery("no", message))
             return
         self.records.append((topic, value, key, partition))
+        if headers is not None:
+            self.headers.append(headers)
         self._waiting.append(on_delivery)
 
     def poll(self, _: float = 0) -> int:
@@ -102,6 +112,8 @@ class Asked:
         secrets: Mapping[str, str] | None = None,
         kinds: Mapping[str, Kind] | None = None,
         seal: Callable[[Sink, Identity], Sealing] | None = None,
+        *,
+        deadline: float = 0.2,
         **options: Any,
     ) -> None:
         more = {} if kinds is None else {"kinds": kinds}
@@ -109,7 +121,7 @@ class Asked:
         assert found.keys, [one.render() for one in found.diagnostics]
         self.now = NOW
         self.producer = FakeProducer()
-        self.sink = Sink(self.producer, "p.lead.log.v1", buffer_bytes=1 << 20, deadline=0.2)
+        self.sink = Sink(self.producer, "p.lead.log.v1", buffer_bytes=1 << 20, deadline=deadline)
         self.sink.start()
         self.sink.partitions = 8
         identity = Identity("secret")

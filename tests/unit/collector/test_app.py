@@ -14,6 +14,7 @@ import pytest
 from scorer.collector.source import Activity, Answer, Item, Reading, Request
 from scorer.collector.sources import EMAIL, KINDS, Kind, Mount
 from scorer.wire.cloudevents import Event
+from scorer.wire.tracing import trace_of_request
 from tests.unit.collector.asking import BASIC, CRM_KEY, KEYS, NOON, NOW, WRITE_KEY, Asked
 
 TRACK = {"messageId": "m-1", "userId": "4711", "event": "Task Created", "properties": {"plan": "pro"}}
@@ -402,3 +403,20 @@ async def test_a_fault_of_ours_is_told_without_what_the_request_said(
     assert reply.status == 500
     assert "ZeroDivisionError" in caplog.text
     assert "anna" not in caplog.text + reply.body.decode()
+
+
+# -- tracing ------------------------------------------------------------------------------------------
+
+
+async def test_a_request_s_trace_context_goes_with_its_records_where_that_is_asked_for() -> None:
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for options, carried in (
+        ({"trace_of": trace_of_request}, [[("traceparent", parent.encode())]]),
+        ({}, []),
+    ):
+        asked = Asked(**options)
+        assert (await asked("/v1/track", TRACK, BASIC | {"traceparent": parent})).status == 200
+        assert (await asked("/v1/track", TRACK, BASIC | {"traceparent": "anna@example.com"})).status == 200
+        assert (await asked("/v1/track", TRACK, BASIC)).status == 200
+        assert len(asked.producer.records) == 3
+        assert asked.producer.headers == carried

@@ -19,6 +19,7 @@ from scorer.wire.cloudevents import Event
 from scorer.wire.identity import Identity
 from scorer.wire.partitioner import partition_of
 from scorer.wire.sealing import SAID_FOR, LeadKey, Wrap, new_key, parse_key_name, unseal
+from tests.support.intake import eventually
 from tests.unit.collector.asking import BASIC, CRM_KEY, Asked
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class Sealed:
     def __init__(self) -> None:
         self.table = Table()
 
-    async def start(self) -> Sealed:
-        self.asked = Asked(seal=self._sealing)
+    async def start(self, deadline: float = 60.0) -> Sealed:
+        self.asked = Asked(seal=self._sealing, deadline=deadline)
         await self.sealing.start()
         return self
 
@@ -122,6 +123,12 @@ def opened(sealed: bytes, keys: dict[tuple[bytes, bytes], bytes]) -> dict[str, s
     return {field: unseal(one, field, find) for field, one in decode_sealed(sealed).items()}
 
 
+async def turns() -> None:
+    """All that waits for nothing but the event loop has been done."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 def lead(user: str = "1") -> bytes:
     return WHO.lead_id(Event("1.0", "1", "/", "t", {"user_id": user}))
 
@@ -140,10 +147,10 @@ async def test_a_new_key_is_acknowledged_before_the_fact_is_sent_and_the_fact_be
     producer = sealed.asked.producer
     producer.silent = True
     answer = asyncio.create_task(sealed.identify())
-    await asyncio.sleep(0.05)
+    await turns()
     assert (sealed.topics(), answer.done()) == ([KEYS], False)
     producer.poll_once()
-    await asyncio.sleep(0.05)
+    await turns()
     assert (sealed.topics(), answer.done()) == ([KEYS, LOG], False)
     producer.silent = False
     assert await answer == 200
@@ -156,7 +163,7 @@ async def test_another_request_sealed_with_a_key_on_its_way_waits_for_it_too(sea
     producer.silent = True
     answers = [asyncio.create_task(sealed.identify(name)) for name in ("Anna", "Ann")]
     other = asyncio.create_task(sealed.track(user="2", name=""))
-    await asyncio.sleep(0.05)
+    await turns()
     assert sealed.topics() == [KEYS, LOG], "one key, and whoever needs none does not wait"
     producer.silent = False
     assert await asyncio.gather(*answers, other) == [200] * 3
@@ -200,7 +207,7 @@ async def test_while_nobody_knows_whether_a_text_is_in_the_log_it_is_sealed_agai
     sealed.table.read(new_key(lead()))
     sealed.asked.producer.silent = True
     answers = [asyncio.create_task(sealed.track()) for _ in range(2)]
-    await asyncio.sleep(0.05)
+    await turns()
     sealed.asked.producer.silent = False
     assert await asyncio.gather(*answers) == [200, 200]
     assert sealed.kept() == [{"name": "Anna"}] * 2
@@ -214,7 +221,7 @@ async def test_of_texts_said_at_once_none_counts_as_the_last(sealed: Sealed, *, 
     producer = sealed.asked.producer
     producer.silent = True
     answers = [asyncio.create_task(sealed.track(name)) for name in ("Ann", "Anna")]
-    await asyncio.sleep(0.05)
+    await turns()
     if backwards:
         producer.turn_round()
     for _ in range(2):
@@ -228,20 +235,15 @@ async def test_of_texts_said_at_once_none_counts_as_the_last(sealed: Sealed, *, 
     assert names == ["Anna", "Ann", "Anna", "Anna", "Ann", None]
 
 
-async def test_without_word_of_the_key_the_answer_is_503_in_time_and_the_fact_is_not_sent(
-    sealed: Sealed,
-) -> None:
-    loop = asyncio.get_running_loop()
+async def test_without_word_of_the_key_the_answer_is_503_in_time_and_the_fact_is_not_sent() -> None:
+    sealed = await Sealed().start(deadline=0.2)
     sealed.asked.producer.silent = True
-    began = loop.time()
     assert await sealed.identify() == 503
-    assert loop.time() - began < 1
     assert sealed.topics() == [KEYS]
     assert await sealed.booked("2") == 503
     sealed.asked.producer.silent = False
-    await asyncio.sleep(0.05)
+    await eventually(lambda: not sealed.asked.sink.pending_records)
     assert sealed.topics() == [KEYS], "what was refused has sent nothing, no key either"
-    assert sealed.asked.sink.pending_records == 0
     assert [await sealed.identify(), await sealed.booked("2")] == [200, 200]
     assert sealed.kept() == [{"name": "Anna"}] * 2
 
@@ -284,9 +286,9 @@ async def test_what_is_on_its_way_while_the_key_is_deleted_does_not_count_as_sai
     sealed.table.read(new_key(lead()))
     sealed.asked.producer.silent = True
     answer = asyncio.create_task(sealed.track())
-    await asyncio.sleep(0.05)
+    await turns()
     other = asyncio.create_task(sealed.track(user="2", name=""))
-    await asyncio.sleep(0.05)
+    await turns()
     sealed.table.delete(lead())
     sealed.asked.producer.silent = False
     assert await asyncio.gather(answer, other) == [200, 200]
