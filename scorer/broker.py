@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from scorer.errors import UserError
+from scorer.kafka_errors import (
+    ACLS_HINT,
+    FORBIDDEN,
+    Heard,
+    ask_metadata,
+    fatal_in,
+    not_allowed,
+    unreachable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from scorer.kafka_access import KafkaAccess
     from scorer.settings import Settings
 
 TIMEOUT = 20.0
@@ -52,7 +62,7 @@ class Broker:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.bootstrap = settings.bootstrap
+        self.access = settings.kafka
         self.prefix = settings.topic_prefix
 
     def name(self, topic: str) -> str:
@@ -60,18 +70,18 @@ class Broker:
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; raises ``UserError`` if there is no such topic."""
-        with _Reader(self.bootstrap) as reader:
+        with _Reader(self.access) as reader:
             return reader.partitions(self.name(topic))
 
     def ranges(self, topic: str) -> dict[int, Range]:
         """Partition -> its offsets now."""
-        with _Reader(self.bootstrap) as reader:
+        with _Reader(self.access) as reader:
             count = reader.partitions(self.name(topic))
             return {number: reader.range(self.name(topic), number) for number in range(count)}
 
     def range(self, topic: str, partition: int) -> Range:
         """Of one partition, which must exist."""
-        with _Reader(self.bootstrap) as reader:
+        with _Reader(self.access) as reader:
             return reader.range(self.name(topic), partition)
 
     def read(self, topic: str, partition: int, wanted: Range, *, headers: bool = False) -> Iterator[Stored]:
@@ -86,13 +96,13 @@ class Broker:
         """Like ``read``, as librdkafka has them. ``batch`` and ``ahead_kb`` bound what is in memory."""
         if wanted.start >= wanted.end:
             return
-        with _Reader(self.bootstrap, batch, ahead_kb) as reader:
+        with _Reader(self.access, batch, ahead_kb) as reader:
             yield from reader.read(self.name(topic), partition, wanted)
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Partition -> what a consumer group has committed there; -1 where nothing. ``group``: unprefixed."""
         name = self.name(topic)
-        with _Reader(self.bootstrap, group=self.prefix + group) as reader:
+        with _Reader(self.access, group=self.prefix + group) as reader:
             return reader.committed(name, reader.partitions(name))
 
     def tail(self, topic: str, starts: Mapping[int, int]) -> Tail:
@@ -107,16 +117,19 @@ class Broker:
 class _Reader:
     def __init__(
         self,
-        bootstrap: str,
+        access: KafkaAccess,
         batch: int = BATCH,
         ahead_kb: int = AHEAD_KB,
         group: str = "scorer-command",
     ) -> None:
-        self._bootstrap = bootstrap
+        self._access = access
+        self._heard = Heard()
         self._batch = batch
+        self._group = group
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
+            access.librdkafka()
+            | {
+                "error_cb": self._heard,
                 # Assigned by hand and never committed: the name shows up nowhere.
                 "group.id": group,
                 "enable.auto.commit": False,
@@ -145,10 +158,9 @@ class _Reader:
         self._consumer.close()
 
     def partitions(self, topic: str) -> int:
-        try:
-            found = self._consumer.list_topics(topic, timeout=TIMEOUT).topics[topic]
-        except KafkaException as error:
-            raise unreachable(self._bootstrap, error) from error
+        found = ask_metadata(self._consumer, self._access, self._heard, TIMEOUT, topic).topics[topic]
+        if found.error is not None and found.error.code() in FORBIDDEN:
+            raise not_allowed(self._access, "Describe", f"topic {topic}")
         if found.error is not None or not found.partitions:
             raise UserError(f"there is no topic {topic}", hint="`scorer topics apply` creates the topics")
         return len(found.partitions)
@@ -159,7 +171,7 @@ class _Reader:
                 TopicPartition(topic, partition), timeout=TIMEOUT
             )
         except KafkaException as error:
-            raise unreachable(self._bootstrap, error) from error
+            raise self._failed(error, f"topic {topic}") from error
         return Range(low, high)
 
     def committed(self, topic: str, count: int) -> dict[int, int]:
@@ -167,8 +179,13 @@ class _Reader:
         try:
             found = self._consumer.committed(asked, timeout=TIMEOUT)
         except KafkaException as error:
-            raise unreachable(self._bootstrap, error) from error
+            raise self._failed(error, f"group {self._group}") from error
         return {one.partition: max(one.offset, -1) for one in found}
+
+    def _failed(self, error: KafkaException, resource: str) -> UserError:
+        if error.args[0].code() in FORBIDDEN:
+            return not_allowed(self._access, "Describe", resource)
+        return unreachable(self._access, error, self._heard)
 
     def follow(self, topic: str, starts: Mapping[int, int]) -> None:
         self._consumer.assign([TopicPartition(topic, number, start) for number, start in starts.items()])
@@ -181,9 +198,13 @@ class _Reader:
                 error = message.error()
                 offset = message.offset()
                 if error is not None:
+                    if no_group(message):
+                        continue
                     at_end = error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its only name
                     if at_end and offset >= wanted.end:
                         return
+                    if error.code() in FORBIDDEN:
+                        raise not_allowed(self._access, "Read", f"topic {topic}")
                     detail = f"ends at {offset} instead of {wanted.end}" if at_end else error.str()
                     raise UserError(f"{where}: {detail}", exit_code=1)
                 if offset >= wanted.end:
@@ -200,17 +221,24 @@ class _Reader:
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             messages: list[Message] = self._consumer.consume(self._batch, timeout=0.1)
-            if messages:
+            if any(not no_group(one) for one in messages):  # the first, nearly always
                 return messages
         raise UserError(f"{where}: no answer for {TIMEOUT:.0f} s", exit_code=1)
+
+
+def no_group(message: Message) -> bool:
+    """Whether it is only word that we may not see a consumer group, which nobody here joins."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
 
 
 class Tail:
     """Partitions of a topic, read from given offsets on, again and again up to where they end."""
 
     def __init__(self, broker: Broker, topic: str, starts: Mapping[int, int]) -> None:
+        self._access = broker.access
         self._name = broker.name(topic)
-        self._reader = _Reader(broker.bootstrap)
+        self._reader = _Reader(broker.access)
         self.positions = dict(starts)
         """Partition -> the next offset."""
         self._reader.follow(self._name, starts)
@@ -230,6 +258,10 @@ class Tail:
                     yield message
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
                     positions[number] = max(positions[number], message.offset())
+                elif no_group(message):
+                    continue
+                elif error.code() in FORBIDDEN:
+                    raise not_allowed(self._access, "Read", f"topic {self._name}")
                 else:
                     raise UserError(f"{self._name} partition {number}: {error.str()}", exit_code=1)
 
@@ -245,10 +277,12 @@ class Writer:
     def __init__(self, broker: Broker, acknowledged: Callable[[Message], None] = lambda _: None) -> None:
         self._broker = broker
         self._acknowledged = acknowledged
-        self._failure: KafkaError | None = None
+        self._failure: tuple[KafkaError, str] | None = None
+        self._topics: dict[str, str] = {}  # that were written to, in their order
         self._producer = Producer(
-            {
-                "bootstrap.servers": broker.bootstrap,
+            broker.access.librdkafka()
+            | {
+                "error_cb": Heard(),
                 "enable.idempotence": True,
                 "enable.gapless.guarantee": True,
                 "acks": "all",
@@ -288,40 +322,56 @@ class Writer:
         options: dict[str, Any] = {"partition": partition, "on_delivery": self._delivered}
         if headers:
             options["headers"] = list(headers)
+        name = self._broker.name(topic)
+        self._topics[name] = name
         while True:
             self._check()
             try:
-                self._producer.produce(self._broker.name(topic), value, key, **options)
+                self._producer.produce(name, value, key, **options)
             except BufferError:
-                self._producer.poll(0.5)
+                self._serve(self._producer.poll, 0.5)
             except KafkaException as error:
-                raise unreachable(self._broker.bootstrap, error) from error
+                raise unreachable(self._broker.access, error) from error
             else:
-                self._producer.poll(0)
+                self._serve(self._producer.poll, 0)
                 return
 
     def flush(self) -> None:
         """Returns when everything queued is acknowledged."""
-        while self._producer.flush(1.0):
+        while self._serve(self._producer.flush, 1.0):
             self._check()
         self._check()
+
+    def _serve(self, call: Callable[[float], int], seconds: float) -> int:
+        try:
+            return call(seconds)
+        except (KafkaException, SystemError) as error:
+            fault = fatal_in(error)
+            if fault is None:
+                # The library loses the error where other callbacks follow it in the same call.
+                self._check()
+                raise UserError(
+                    "not appended: the producer has failed for good",
+                    hint=f"is writing to {', '.join(self._topics)} allowed? {ACLS_HINT}",
+                    exit_code=1,
+                ) from error
+            # Under the guarantee of no gaps only the words tell that it is a permission. They name the topic,
+            # but not where we may write to no topic at all.
+            said = fault.args[0].str()
+            if "authorization failed" in said:
+                topic = next((name for name in self._topics if f" {name} " in said), next(iter(self._topics)))
+                raise not_allowed(self._broker.access, "Write", f"topic {topic}") from error
+            raise unreachable(self._broker.access, fault) from error
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self._acknowledged(message)
         elif self._failure is None:
-            self._failure = error
+            self._failure = error, message.topic()
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise UserError(f"not appended: {self._failure.str()}", hint="run the command again", exit_code=1)
-
-
-def unreachable(bootstrap: str, error: KafkaException) -> UserError:
-    """What to say when Kafka does not answer."""
-    detail = error.args[0].str() if error.args and isinstance(error.args[0], KafkaError) else str(error)
-    return UserError(
-        f"Kafka at {bootstrap}: {detail}",
-        hint="is it running, and is SCORER_BOOTSTRAP its address?",
-        exit_code=1,
-    )
+            error, topic = self._failure
+            if error.code() in FORBIDDEN:
+                raise not_allowed(self._broker.access, "Write", f"topic {topic}")
+            raise UserError(f"not appended: {error.str()}", hint="run the command again", exit_code=1)

@@ -230,7 +230,7 @@ class _Work:
 
     def _begin(self, starts: dict[int, int]) -> None:
         """Of a log without its beginning: which doors there are."""
-        doors = load_doors(self._broker.bootstrap, self._broker.prefix) if starts else None
+        doors = load_doors(self._broker) if starts else None
         if doors is None:
             return
         batch = Batch(own_rules=True)

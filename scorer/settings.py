@@ -12,6 +12,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from scorer.errors import UserError
+from scorer.kafka_access import KafkaAccess
+
+SECRETS: Final = ("lead_secret", "kafka_password", "kafka_key_password")
+"""Fields that are shown to nobody."""
 
 PROPAGATE: Final = "propagate"
 
@@ -19,6 +23,22 @@ PROPAGATE: Final = "propagate"
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap: str = "127.0.0.1:9092"
     """Kafka's host:port, several joined with commas."""
+    kafka_security_protocol: str = "plaintext"
+    """``ssl``, ``sasl_plaintext`` or ``sasl_ssl`` where the brokers want that: docs/security.md."""
+    kafka_sasl_mechanism: str = ""
+    """PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
+    kafka_username: str = ""
+    kafka_password: str = ""
+    kafka_password_file: Path | None = None
+    """A file whose first line is the password, in place of the password itself."""
+    kafka_ca_file: Path | None = None
+    """PEM: who may have signed the brokers' certificates. Default: whom the system trusts."""
+    kafka_cert_file: Path | None = None
+    """PEM: this client's own certificate, where the brokers ask for one."""
+    kafka_key_file: Path | None = None
+    """PEM: the certificate's private key."""
+    kafka_key_password: str = ""
+    """What the private key is encrypted with, if it is."""
     topic_prefix: str = ""
     """Put before every topic's and group's name; lets several systems share one Kafka."""
     app_id: str = "scorer"
@@ -82,6 +102,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """``propagate``: a request's or record's W3C trace context goes on to the outcomes it brings about."""
     broker_profile: str = "kafka"
     """``kafka``, or ``embedded`` for the demo's broker: no topic creation, no configuration checks."""
+
+    @property
+    def kafka(self) -> KafkaAccess:
+        """What a client needs to reach Kafka."""
+        return KafkaAccess(
+            bootstrap=self.bootstrap,
+            security_protocol=self.kafka_security_protocol,
+            sasl_mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_username,
+            password=self.kafka_password,
+            password_file=self.kafka_password_file,
+            ca_file=self.kafka_ca_file,
+            cert_file=self.kafka_cert_file,
+            key_file=self.kafka_key_file,
+            key_password=self.kafka_key_password,
+        )
+
+    def __repr__(self) -> str:
+        fields = msgspec.structs.asdict(self)
+        shown = (f"{name}={'...' if name in SECRETS else repr(fields[name])}" for name in fields)
+        return f"Settings({', '.join(shown)})"
 
 
 _WORDS: Final = frozenset({"log_format", "log_level", "tracing"})

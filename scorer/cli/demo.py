@@ -7,7 +7,7 @@ import time
 
 import click
 
-from scorer.cli.options import default_rules
+from scorer.cli.options import default_rules, kafka_settings
 
 STARTED = time.monotonic()
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -55,4 +55,5 @@ def command(seconds: float, bootstrap: str | None, seed: int, speed: float, *, k
         raise click.UsageError("--kafka starts a Kafka, --bootstrap names one: choose")
     from scorer.demo.run import Options, run
 
-    run(Options(seconds, default_rules(), kafka=kafka, bootstrap=bootstrap, seed=seed, speed=speed), STARTED)
+    given = None if bootstrap is None else kafka_settings(bootstrap=bootstrap)
+    run(Options(seconds, default_rules(), kafka=kafka, given=given, seed=seed, speed=speed), STARTED)

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from scorer.errors import UserError
-from scorer.settings import from_environment
+from scorer.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,12 +26,18 @@ def kafka_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--topic-prefix", metavar="TEXT", help="Put before topics' names.  [SCORER_TOPIC_PREFIX]")
     @wraps(function)
     def command(*args: Any, bootstrap: str | None, topic_prefix: str | None, **kwargs: Any) -> Any:
-        settings = from_environment(os.environ)
-        given = {"bootstrap": bootstrap, "topic_prefix": topic_prefix}
-        changed = {name: value for name, value in given.items() if value is not None}
-        return function(*args, settings=msgspec.structs.replace(settings, **changed), **kwargs)
+        settings = kafka_settings(bootstrap=bootstrap, topic_prefix=topic_prefix)
+        return function(*args, settings=settings, **kwargs)
 
     return command
+
+
+def kafka_settings(**given: str | None) -> Settings:
+    """The environment's settings under what options say, if they can reach a Kafka; raises ``UserError``."""
+    changed = {name: value for name, value in given.items() if value is not None}
+    settings = msgspec.structs.replace(from_environment(os.environ), **changed)
+    settings.kafka.check()
+    return settings
 
 
 def milliseconds_of(option: str, text: str) -> int:

@@ -108,6 +108,48 @@ def asyncapi(topic_prefix: str | None) -> None:
     click.echo(msgspec.json.format(page(Registry.load(), prefix)))
 
 
+@command.command()
+@click.option("--topic-prefix", metavar="TEXT", help="Put before topics' names.  [SCORER_TOPIC_PREFIX]")
+@click.option(
+    "--component", "names", multiple=True, metavar="NAME", help="This one; may be repeated.  [default: all]"
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "kafka-acls"]),
+    default="text",
+    show_default=True,
+    help="To read, or as commands for Kafka's own tool.",
+)
+@click.option(
+    "--principal", metavar="TYPE:NAME", help="Whom kafka-acls allows it.  [default: User:scorer-COMPONENT]"
+)
+def acls(topic_prefix: str | None, names: tuple[str, ...], form: str, principal: str | None) -> None:
+    """Print what each part must be allowed in Kafka: operations on topics and groups. Asks no Kafka.
+
+    As commands, only what these settings need; BOOTSTRAP and ADMIN (a file with the administrator's client
+    settings) are for the shell to fill in.
+    """
+    import os
+
+    from scorer.settings import from_environment
+    from scorer.wire.acls import as_commands, as_text, chosen, components
+    from scorer.wire.registry import Registry
+
+    settings = from_environment(os.environ)
+    if topic_prefix is not None:
+        settings = msgspec.structs.replace(settings, topic_prefix=topic_prefix)
+    blocks = [
+        "\n".join(
+            as_text(component, settings)
+            if form == "text"
+            else as_commands(component, settings, principal or f"User:scorer-{component.name}")
+        )
+        for component in chosen(components(Registry.load(), settings.app_id), names)
+    ]
+    click.echo("\n\n".join(blocks))
+
+
 def _counts(texts: tuple[str, ...]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for text in texts:

@@ -93,10 +93,8 @@ class Process:
         keys = require(settings.collector_keys, os.environ)
         loop = asyncio.get_running_loop()
         ring = KeyRing(keys, loop.time(), settings.collector_processes)
-        ours = {"error_cb": self._error, "logger": logs.librdkafka(), "log_level": TOLD_LEVEL}
-        self._producer = Producer(producer_config(settings.bootstrap) | ours)
         self.sink = Sink(
-            self._producer,
+            None,
             settings.topic_prefix + LOG,
             buffer_bytes=settings.collector_buffer_mb << 20,
         )
@@ -144,6 +142,7 @@ class Process:
         self.failed = False
         """Whether it ends because it can't go on."""
         self._reachable = True
+        self._producer: Producer | None = None
 
     async def run(self, listener: socket.socket) -> None:
         """Until ``server.should_exit``; then requests are answered and what was taken is acknowledged."""
@@ -164,8 +163,12 @@ class Process:
 
     async def _get_ready(self) -> None:
         """Until doors and rules are complete nothing may be appended to the log."""
-        books = KafkaBookReader(self._settings, self._registry)
+        books = KafkaBookReader(self._settings, self._registry, ["collector"])
         await complete_book(books, self._wait_for)
+        # Not before it may write: an idempotent producer that may not is done for.
+        told = {"logger": logs.librdkafka(), "log_level": TOLD_LEVEL}
+        self._producer = Producer(producer_config(self._settings.kafka) | told)
+        self.sink.producer = self._producer
         while True:
             try:
                 broker = Broker(self._settings)
@@ -207,7 +210,8 @@ class Process:
         topic = self._settings.topic_prefix + LOG
         while True:
             try:
-                await asyncio.to_thread(self._producer.list_topics, topic, ASK_KAFKA_SECONDS)
+                if self._producer is not None:
+                    await asyncio.to_thread(self._producer.list_topics, topic, ASK_KAFKA_SECONDS)
                 self._reachable = True
             except KafkaException:
                 self._reachable = False
@@ -225,10 +229,6 @@ class Process:
         """The leads' keys can't be kept: nothing is taken from now on, and ``_look_after`` ends it."""
         hint = f" ({error.hint})" if isinstance(error, CannotContinue) and error.hint else ""
         self.sink.fail(f"the leads' keys: {str(error) or type(error).__name__}{hint}")
-
-    def _error(self, error: Any) -> None:
-        if error.fatal():
-            self.sink.fail(f"the producer has failed for good: {error.str()}")
 
 
 async def live(

@@ -23,11 +23,15 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from confluent_kafka import KafkaError, KafkaException
+
+from scorer.kafka_errors import FORBIDDEN, fatal_in
 from scorer.wire.partitioner import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from scorer.kafka_access import KafkaAccess
     from scorer.wire.intake import Accepted
     from scorer.wire.tracing import Trace
 
@@ -66,9 +70,8 @@ class Producer(Protocol):
     def flush(self, timeout: float, /) -> int: ...
 
 
-def producer_config(bootstrap: str) -> dict[str, Any]:
-    return {
-        "bootstrap.servers": bootstrap,
+def producer_config(access: KafkaAccess) -> dict[str, Any]:
+    return access.librdkafka() | {
         "client.id": "scorer-collector",
         "acks": "all",
         "enable.idempotence": True,
@@ -104,11 +107,12 @@ class _Ticket:
         self._left = count
         self._good = True
 
-    def delivered(self, error: Any, _: Any) -> None:
+    def delivered(self, error: Any, record: Any) -> None:
         """Librdkafka's word of one of the records."""
         self._left -= 1
         if error is not None:
             self._good = False
+            self._sink.undelivered(error, record)
         if not self._left:
             self._sink.settled(self, self._count, good=self._good)
 
@@ -129,14 +133,17 @@ class Sink:
 
     def __init__(
         self,
-        producer: Producer,
+        producer: Producer | None,
         topic: str,
         *,
         buffer_bytes: int,
         deadline: float = DEADLINE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``topic``: the lead log's full name. ``buffer_bytes``: taken and not acknowledged, at most."""
+        """``producer``: None where it comes later. ``topic``: the lead log's full name.
+
+        ``buffer_bytes``: taken and not acknowledged, at most.
+        """
         self.pending_bytes = 0
         self.pending_records = 0
         self.acknowledged = 0
@@ -153,7 +160,7 @@ class Sink:
         self._buffer_bytes = buffer_bytes
         self._deadline = deadline
         self._clock = clock
-        self._producer = producer
+        self.producer = producer
         self._tickets: deque[_Ticket] = deque()
         self._progress = clock()
         self._begun = 0.0
@@ -177,11 +184,16 @@ class Sink:
         """Takes nothing any more: the producer is of no use."""
         self.failure = error
 
+    def undelivered(self, error: Any, record: Any) -> None:
+        """A record was given up. What is forbidden stays so: another start says what is missing."""
+        if isinstance(error, KafkaError) and error.code() in FORBIDDEN and self.failure is None:
+            self.fail(f"Kafka does not allow Write on topic {record.topic()} any more: {error.str()}")
+
     def problem(self) -> str | None:
         """Why nothing more is taken right now; None: it is."""
         if self.failure is not None:
             return self.failure
-        if not self.partitions:
+        if self.producer is None or not self.partitions:
             return "the lead log is not known yet"
         if self.pending_bytes >= self._buffer_bytes:
             return "the buffer is full"
@@ -216,7 +228,7 @@ class Sink:
         ticket = self._ticket(
             len(records), sum(len(key) + len(value) + RECORD_BYTES for _, key, value in records)
         )
-        produce, delivered = self._producer.produce, ticket.delivered
+        produce, delivered = self._produce(), ticket.delivered
         for number, (partition, key, value) in enumerate(records):
             try:
                 produce(topic, value, key, partition, delivered)
@@ -253,8 +265,12 @@ class Sink:
         else:
             self.settled(ticket, len(records), good=False)
 
+    def _produce(self) -> Callable[..., None]:
+        assert self.producer is not None  # noqa: S101 - ``problem`` has seen to it
+        return self.producer.produce
+
     def _send(self, ticket: _Ticket, records: Sequence[Accepted], trace: Trace | None) -> None:
-        produce: Callable[..., None] = self._producer.produce
+        produce = self._produce()
         topic, partitions, delivered = self._topic, self.partitions, ticket.delivered
         if trace is not None:
             produce = partial(produce, headers=trace)
@@ -282,10 +298,20 @@ class Sink:
     def look(self) -> None:
         """Hears what the producer has to say while nothing is under way, too: to be called now and then."""
         if self._timer is None:
-            self._producer.poll(0)
+            self._hear()
+
+    def _hear(self) -> None:
+        if self.producer is None:
+            return
+        try:
+            self.producer.poll(0)
+        except (KafkaException, SystemError) as error:
+            fault = fatal_in(error)
+            why = "it does not say why" if fault is None else fault.args[0].str()
+            self.fail(f"the producer has failed for good: {why}")
 
     def _look(self) -> None:
-        self._producer.poll(0)
+        self._hear()
         now = self._clock()
         self._expire(now)
         self._sample = len(self.waited) < SAMPLES

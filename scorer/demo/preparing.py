@@ -10,12 +10,14 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from scorer import rulefile, rules_apply
-from scorer.broker import Broker, unreachable
+from scorer.broker import Broker
 from scorer.demo.embedded import PARTITIONS, EmbeddedBroker
 from scorer.demo.traces import encode
 from scorer.domain.model import encode_model
 from scorer.errors import UserError
 from scorer.history import History
+from scorer.kafka_access import KafkaAccess
+from scorer.kafka_errors import Heard, ask_metadata
 from scorer.settings import Settings
 from scorer.wire.doors import NOTHING, announce, plan, save_entry
 from scorer.wire.identity import identity_of
@@ -26,12 +28,11 @@ GROUPS = ("intake", "score")
 GONE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND)
 
 
-def find(bootstrap: str) -> None:
+def find(access: KafkaAccess) -> None:
     """Raises ``UserError`` if no Kafka answers there."""
-    try:
-        AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(timeout=LOOK)
-    except KafkaException as error:
-        raise unreachable(bootstrap, error) from error
+    heard = Heard()
+    client = AdminClient(access.librdkafka() | {"error_cb": heard, "log_level": 0})
+    ask_metadata(client, access, heard, LOOK)
 
 
 def make_topics(settings: Settings, embedded: EmbeddedBroker | None, say: Callable[[str], None]) -> None:
@@ -74,7 +75,7 @@ def remove(settings: Settings) -> None:
     """
     if not settings.topic_prefix:
         raise ValueError("only topics under a prefix of their own are deleted")
-    client = AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0})
+    client = AdminClient(settings.kafka.librdkafka() | {"log_level": 0})
     topics = [topic.full_name(settings.topic_prefix) for topic in Registry.load().topics.values()]
     groups = [f"{settings.topic_prefix}{settings.app_id}-{kind}" for kind in GROUPS]
     deleted = client.delete_topics(topics, operation_timeout=TIMEOUT)

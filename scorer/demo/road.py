@@ -27,7 +27,7 @@ CHECKPOINT = 0.5
 class Road:
     """Its broker runs from ``with`` to the end of it; what it makes on a Kafka of yours is removed then.
 
-    ``bootstrap``: an existing Kafka; ``kafka``: one started for it; neither: the embedded broker.
+    ``given``: how an existing Kafka is reached; ``kafka``: one started for it; neither: the embedded broker.
     ``rules``: the rule file. ``folder``: for whatever goes to disk. ``say`` gets a few words about each step.
     """
 
@@ -36,12 +36,12 @@ class Road:
         folder: Path,
         rules: Path,
         *,
-        bootstrap: str | None,
+        given: Settings | None,
         kafka: bool,
         stopping: Stopping,
         say: Callable[[str], None],
     ) -> None:
-        self._given = bootstrap
+        self._given = given
         self._kafka = kafka
         self._folder = folder
         self._rules = rules
@@ -105,13 +105,15 @@ class Road:
             self._embedded = self._stack.enter_context(EmbeddedBroker())
             self._settle(bootstrap=self._embedded.bootstrap, broker_profile="embedded")
 
-    def _use_kafka(self, bootstrap: str) -> None:
+    def _use_kafka(self, given: Settings) -> None:
         from scorer.demo import preparing  # noqa: PLC0415 - as above
 
-        self._say(f"looking for Kafka at {bootstrap}")
+        self._say(f"looking for Kafka at {given.bootstrap}")
         with self._stopping.interruptible():
-            preparing.find(bootstrap)
-        self._settle(bootstrap=bootstrap, topic_prefix=f"scorer-demo-{secrets.token_hex(4)}.")
+            preparing.find(given.kafka)
+        names = ["bootstrap", *(name for name in given.__struct_fields__ if name.startswith("kafka_"))]
+        reached = {name: getattr(given, name) for name in names}
+        self._settle(topic_prefix=f"scorer-demo-{secrets.token_hex(4)}.", **reached)
         self._stack.callback(self._remove)
 
     def _start_kafka(self) -> None:
@@ -130,5 +132,5 @@ class Road:
         self._say("removing the demonstration's topics")
         preparing.remove(self.settings)
 
-    def _settle(self, **settings: str) -> None:
+    def _settle(self, **settings: Any) -> None:
         self.settings = msgspec.structs.replace(self.settings, **settings)

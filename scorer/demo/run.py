@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scorer.demo.page_server import PageServer
     from scorer.demo.roster import Roster
     from scorer.demo.watch import Watcher
+    from scorer.settings import Settings
 
 POLL = 0.05
 """Seconds between two looks at what is due and what has arrived."""
@@ -51,8 +52,8 @@ class Options(NamedTuple):
     """The rule file."""
     kafka: bool = False
     """On a real Kafka, started for the occasion."""
-    bootstrap: str | None = None
-    """On this one."""
+    given: Settings | None = None
+    """On the one that these reach."""
     seed: int = 1
     speed: float = 1.0
 
@@ -72,7 +73,7 @@ def run(options: Options, started: float) -> None:
         if not show.lasted:
             console.print("Stopped before it began.")
             return
-        embedded = not (options.kafka or options.bootstrap)
+        embedded = not (options.kafka or options.given)
         for line in summary(board, show.lasted, show.first_qualified, embedded=embedded):
             console.print(line, highlight=False, soft_wrap=not console.is_terminal)
 
@@ -101,7 +102,7 @@ class _Show:
             road = Road(
                 folder,
                 options.rules,
-                bootstrap=options.bootstrap,
+                given=options.given,
                 kafka=options.kafka,
                 stopping=stopping,
                 say=screen.step,
@@ -119,7 +120,7 @@ class _Show:
 
             roster = Roster(self._story.people, identity_of(road.settings))
             self._board.name_of = roster.name_of
-            watcher = Watcher(road.settings.bootstrap, road.settings.topic_prefix, self._board, self._told)
+            watcher = Watcher(road.settings.kafka, road.settings.topic_prefix, self._board, self._told)
             stack.callback(watcher.close)
             screen.step("bringing in the history of the last weeks")
             with stopping.interruptible():

@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from scorer.broker import no_group
 from scorer.demo.board import Board, News
 from scorer.domain.record import Clock, Fact, decode_record
 from scorer.errors import UserError
+from scorer.kafka_access import KafkaAccess
 from scorer.wire import registry
 
 TIMEOUT = 10.0  # seconds
@@ -22,14 +24,14 @@ AT_ONCE = 1_000
 class Watcher:
     """From the beginning of its topics on. ``told`` is called with each outcome."""
 
-    def __init__(self, bootstrap: str, prefix: str, board: Board, told: Callable[[News], None]) -> None:
+    def __init__(self, access: KafkaAccess, prefix: str, board: Board, told: Callable[[News], None]) -> None:
         self._board = board
         self._told = told
         self.clock_seen = False
         """Whether intake has been heard of: it appends the clock."""
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
+            access.librdkafka()
+            | {
                 "group.id": "scorer-demo-display",  # needed to make one; partitions are assigned by hand
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": 50,
@@ -52,6 +54,8 @@ class Watcher:
             error = message.error()
             if error is None:
                 self._takers[message.topic()](message, now)
+            elif no_group(message):
+                continue
             elif error.fatal() or not error.retriable():
                 _complain(error)
 

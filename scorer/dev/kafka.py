@@ -27,6 +27,7 @@ from typing import IO, TYPE_CHECKING, Literal, Self
 from uuid import uuid4
 
 from scorer.dev.artifacts import CLUSTER_ID, KafkaHome, kafka_home
+from scorer.dev.guarded import LISTENERS, Guarded
 from scorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class _Node:
     """What clients of the second listener are told: somebody's who passes on to ``outer_port``."""
     outer_port: int = 0
     """Where the second listener listens; 0: there is none."""
+    guarded_ports: tuple[int, int] = (0, 0)
+    """Where clients with a password and clients with a certificate are served; 0: nowhere."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     archive: Path | None = field(default=None, init=False)
     """The class image that this run writes when it stops, before it is given its final name."""
@@ -79,6 +82,7 @@ class KafkaCluster:
         heap_mb: int = 512,
         settings: Mapping[str, str] | None = None,
         outer: bool = False,
+        secure: bool = False,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Nothing is started yet.
@@ -87,6 +91,7 @@ class KafkaCluster:
         ``keep``: a folder for the data, made if it does not exist, that outlives the cluster.
         ``settings``: broker properties that override the defaults below.
         ``outer``: each node gets a second listener, for clients behind a proxy; see ``outer_ports``.
+        ``secure``: listeners with TLS, and ACLs that are enforced; see ``Guarded``.
         ``tell``: gets a line when something takes long.
         """
         if nodes not in {1, 3}:
@@ -98,6 +103,9 @@ class KafkaCluster:
         self._heap_mb = heap_mb
         self._settings = dict(settings or {})
         self._outer = outer
+        self._secure = secure
+        self.guarded: Guarded | None = None
+        """Of a cluster with ``secure`` that has been started."""
         self._tell = tell
         self._nodes: dict[int, _Node] = {}
         self._home: KafkaHome | None = None
@@ -141,7 +149,15 @@ class KafkaCluster:
             ports = self._choose_ports()
             for number in self.node_ids:
                 own = ports[number - 1 :: self._count]
-                self._nodes[number] = _Node(number, self._folder / f"node-{number}", *own)
+                self._nodes[number] = _Node(number, self._folder / f"node-{number}", own[0], own[1])
+                if self._outer:
+                    self._nodes[number].advertised_port, self._nodes[number].outer_port = own[2:4]
+                if self._secure:
+                    self._nodes[number].guarded_ports = own[-2], own[-1]
+            if self._secure:
+                self.guarded = Guarded(
+                    self._folder / "certificates", [node.guarded_ports for node in self._nodes.values()], HOST
+                )
             for node in self._nodes.values():
                 self._prepare(node)
                 self._launch(node)
@@ -252,7 +268,7 @@ class KafkaCluster:
                 if asked is None:
                     raise UserError(f"port {port} is taken", hint="choose another with --port")
                 sockets.append(asked)
-            while len(sockets) < (4 if self._outer else 2) * self._count:
+            while len(sockets) < (2 + 2 * self._outer + 2 * self._secure) * self._count:
                 free = _bound(random.choice(PORTS))  # noqa: S311
                 if free is not None:
                     sockets.append(free)
@@ -285,7 +301,13 @@ class KafkaCluster:
             listens += f",OUTER://{HOST}:{node.outer_port}"
             advertises += f",OUTER://{HOST}:{node.advertised_port}"
             protocols += ",OUTER:PLAINTEXT"
-        return {
+        if self.guarded is not None:
+            for name, port in zip(LISTENERS, node.guarded_ports, strict=True):
+                listens += f",{name}://{HOST}:{port}"
+                advertises += f",{name}://{HOST}:{port}"
+                protocols += f",{name}:{LISTENERS[name]}"
+        guards = {} if self.guarded is None else self.guarded.properties()
+        return guards | {
             "process.roles": "broker,controller",
             "node.id": str(node.id),
             "controller.quorum.voters": voters,

@@ -82,7 +82,7 @@ class Feed:
 
     def _same_topics(self) -> None:
         names = {self._broker.name(topic): topic for topic in TOPICS}
-        ids = {names[name]: found.id for name, found in Cluster(self._broker.bootstrap).find(names).items()}
+        ids = {names[name]: id_ for name, id_ in Cluster(self._broker.access).ids(names).items()}
         ids = {topic: id_ for topic, id_ in ids.items() if id_}
         known = self._store.topic_ids()
         for topic, id_ in ids.items():

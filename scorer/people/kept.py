@@ -47,7 +47,7 @@ def topics(settings: Settings) -> dict[str, Topic]:
     registry = Registry.load()
     roles: dict[str, Role | None] = {topic.name: topic.role for topic in registry.topics.values()}
     names = {settings.topic_prefix + name: name for name in roles}
-    found = Cluster(settings.bootstrap).find(list(names))
+    found = Cluster(settings.kafka).find(list(names))
     return {names[full]: _topic(names[full], roles[names[full]], there) for full, there in found.items()}
 
 

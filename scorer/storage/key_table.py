@@ -314,20 +314,20 @@ class KeyTopic(TopicReader):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, f"{settings.app_id}-keys")
         self._embedded = settings.broker_profile == "embedded"
-        self._bootstrap = settings.bootstrap
+        self._access = settings.kafka
 
     async def identity(self, topic: str) -> bytes:
         """Waits for a topic that does not exist yet."""
         if self._embedded:
             return b""
-        cluster, name = Cluster(self._bootstrap), self.full_name(topic)
+        cluster, name = Cluster(self._access), self.full_name(topic)
         complained = -COMPLAIN_EVERY
-        while not (found := await asyncio.to_thread(cluster.find, [name])):
+        while not (ids := await asyncio.to_thread(cluster.ids, [name])):
             if time.monotonic() - complained >= COMPLAIN_EVERY:
                 complained = time.monotonic()
                 log.warning("no topic %s: run `scorer topics apply`", name, extra={"topic": name})
             await asyncio.sleep(LOOK_EVERY)
-        return found[name].id.encode()
+        return ids[name].encode()
 
 
 def key_table(settings: Settings, role: str, on_error: Callable[[BaseException], object]) -> KeyTable:

@@ -29,7 +29,7 @@ class TopicReader:
 
     async def start(self) -> None:
         self._reader = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap,
+            **self._settings.kafka.aiokafka(),
             client_id=self._client_id,
             group_id=None,
             enable_auto_commit=False,

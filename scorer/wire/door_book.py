@@ -8,12 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
-
-from scorer.broker import TIMEOUT, Broker, unreachable
+from scorer.broker import Broker
 from scorer.errors import UserError
+from scorer.wire.cluster import Cluster
 from scorer.wire.doors import KEY, decode_entry, door_numbers
+from scorer.wire.permissions import require_allowed
 from scorer.wire.registry import RULES
 
 if TYPE_CHECKING:
@@ -53,10 +52,13 @@ class BookReader(Protocol):
 class KafkaBookReader:
     """Reads the rules topic, which keeps the doors' numbers, and asks for topic ids."""
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    def __init__(self, settings: Settings, registry: Registry, needs: Collection[str] = ()) -> None:
+        """``needs``: components (``scorer.wire.acls``) whose permissions are looked at first, once."""
         self._settings = settings
+        self._registry = registry
+        self._needs = needs if settings.broker_profile != "embedded" else ()
         self._doors = {topic.name for topic in registry.doors}
-        self._admin: AdminClient | None = None
+        self._cluster: Cluster | None = None
 
     async def read(self) -> DoorBook:
         return await asyncio.to_thread(self._read)
@@ -64,7 +66,15 @@ class KafkaBookReader:
     async def recreated(self, book: DoorBook) -> list[str]:
         return await asyncio.to_thread(self._recreated, book.topic_ids)
 
+    def _administration(self) -> Cluster:
+        if self._cluster is None:
+            self._cluster = Cluster(self._settings.kafka)
+        return self._cluster
+
     def _read(self) -> DoorBook:
+        if self._needs:
+            require_allowed(self._administration(), self._settings, self._registry, self._needs)
+            self._needs = ()
         broker = Broker(self._settings)
         entry, rules = None, False
         for record in broker.read(RULES, 0, broker.ranges(RULES)[0]):
@@ -81,25 +91,9 @@ class KafkaBookReader:
     def _recreated(self, ids: Mapping[str, str]) -> list[str]:
         if not ids:
             return []
-        if self._admin is None:
-            self._admin = AdminClient({"bootstrap.servers": self._settings.bootstrap, "log_level": 2})
         prefix = self._settings.topic_prefix
-        asked = self._admin.describe_topics(
-            TopicCollection([prefix + door for door in ids]), request_timeout=TIMEOUT
-        )
-        changed = []
-        for door, topic_id in ids.items():
-            try:
-                found = str(asked[prefix + door].result(TIMEOUT).topic_id)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise unreachable(self._settings.bootstrap, error) from error
-                found = ""
-            except TimeoutError:
-                raise UserError(f"Kafka at {self._settings.bootstrap}: no answer", exit_code=1) from None
-            if found != topic_id:
-                changed.append(door)
-        return changed
+        found = self._administration().ids([prefix + door for door in ids])
+        return [door for door, topic_id in ids.items() if found.get(prefix + door, "") != topic_id]
 
 
 async def complete_book(

@@ -13,7 +13,6 @@ import msgspec
 from scorer.broker import Broker
 from scorer.domain.record import Door, Doors, encode_record
 from scorer.errors import UserError
-from scorer.settings import Settings
 from scorer.wire.registry import LOG, RULES
 
 if TYPE_CHECKING:
@@ -92,12 +91,12 @@ def load_entry(broker: Broker) -> Entry | None:
     return None if value is None else decode_entry(value)
 
 
-def load_doors(bootstrap: str, prefix: str) -> Doors | None:
+def load_doors(broker: Broker) -> Doors | None:
     """The doors as `scorer topics apply` has announced them to every log partition; None until then.
 
     Blocking. Raises ``UserError`` when Kafka does not answer or there is no rules topic.
     """
-    entry = load_entry(Broker(Settings(bootstrap=bootstrap, topic_prefix=prefix)))
+    entry = load_entry(broker)
     return entry.record if entry is not None and entry.log else None
 
 

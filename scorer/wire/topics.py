@@ -36,7 +36,7 @@ class Applied(NamedTuple):
 def diff_topics(settings: Settings, registry: Registry, wishes: Wishes | None = None) -> list[Difference]:
     """Every difference; empty when apply would do nothing. Raises ``UserError`` without Kafka."""
     registry = registry.opened() if settings.open_in_outcomes else registry
-    return make_plan(settings, registry, Cluster(settings.bootstrap), wishes or Wishes()).differences
+    return make_plan(settings, registry, Cluster(settings.kafka), wishes or Wishes()).differences
 
 
 def apply_topics(
@@ -51,7 +51,7 @@ def apply_topics(
     can't be done.
     """
     registry = registry.opened() if settings.open_in_outcomes else registry
-    cluster = Cluster(settings.bootstrap)
+    cluster = Cluster(settings.kafka)
     todo = make_plan(settings, registry, cluster, wishes or Wishes())
     if todo.refused:
         raise UserError(

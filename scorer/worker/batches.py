@@ -1,6 +1,6 @@
 """Appending to topics in an order that holds: one chain of acknowledged batches per topic partition.
 
-    writer = BatchWriter(bootstrap, on_error=fatal)
+    writer = BatchWriter(settings.kafka, on_error=fatal)
     await writer.start()
     lane = writer.lane("lead.log.v1", 3)
     lane.append(key, value)               # synchronous, a million times a second
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import RecordMetadata
 
+    from scorer.kafka_access import KafkaAccess
     from scorer.storage.ports import Headers, Outgoing
 
 BATCH_BYTES = 512 * 1024
@@ -219,7 +220,7 @@ class BatchWriter:
 
     def __init__(
         self,
-        bootstrap: str,
+        access: KafkaAccess,
         *,
         on_error: Callable[[BaseException], object],
         client_id: str = "scorer",
@@ -227,7 +228,7 @@ class BatchWriter:
     ) -> None:
         self.on_error = on_error
         self._batch_bytes = batch_bytes
-        self._bootstrap = bootstrap
+        self._access = access
         self._client_id = client_id
         self._producer: Any = None
         self._lanes: dict[tuple[str, int], Lane] = {}
@@ -235,7 +236,7 @@ class BatchWriter:
 
     async def start(self) -> None:
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **self._access.aiokafka(),
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,

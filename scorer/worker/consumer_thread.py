@@ -41,7 +41,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
         session_ms = int(settings.session_timeout * 1000)
         assignor = self.app.assignor if fetching.sticky else RoundRobinPartitionAssignor
         return AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap,
+            **settings.kafka.aiokafka(),
             client_id=fetching.group,
             group_id=fetching.group,
             group_instance_id=settings.instance,

@@ -47,6 +47,7 @@ from scorer.wire.door_book import new_life
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from scorer.kafka_access import KafkaAccess
     from scorer.worker.batches import Lane
     from scorer.worker.door_position import DoorPosition
 
@@ -68,13 +69,13 @@ class DoorEnds:
     Transient errors are tried again for 40 s; then ``KafkaError`` is raised.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, access: KafkaAccess) -> None:
+        self._access = access
         self._consumer: AIOKafkaConsumer | None = None
 
     async def start(self, topics: Iterable[str]) -> None:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._access.aiokafka(),
             group_id=None,
             enable_auto_commit=False,
             isolation_level="read_uncommitted",

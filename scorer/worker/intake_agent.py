@@ -83,8 +83,8 @@ class IntakeOwner(Service):
         self._keys = keys
         self._prefix = app.settings.topic_prefix
         self._embedded = app.settings.broker_profile == EMBEDDED
-        self._writer = BatchWriter(app.settings.bootstrap, on_error=app.fatal, client_id=app.fetching.group)
-        self._ends = DoorEnds(app.settings.bootstrap)
+        self._writer = BatchWriter(app.settings.kafka, on_error=app.fatal, client_id=app.fetching.group)
+        self._ends = DoorEnds(app.settings.kafka)
         now = our_time if self._embedded else broker_time
         self._clock = DoorClock(self._ends.ends, app.look, now)
         self._log: list[Lane] = []

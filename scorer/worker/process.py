@@ -69,7 +69,7 @@ async def run_worker(
     for app in apps:
         app.address = address
     # Until doors and rules are complete nothing may be appended to the log, and nothing can be scored.
-    await complete_book(KafkaBookReader(settings, registry), wait_for)
+    await complete_book(KafkaBookReader(settings, registry, running), wait_for)
     waiting.clear()
     gc.collect()
     gc.freeze()

@@ -149,15 +149,16 @@ class ScoreOwner(Service):
             self._compaction_lag = sys.maxsize  # it compacts nothing
             return {topic: await self._kafka.partitions(topic) for topic in NEEDED}
         complained = -COMPLAIN_EVERY
-        while missing := set(NEEDED) - set(found := await self._kafka.find(NEEDED)):
+        while missing := set(NEEDED) - set(counts := await self._kafka.counts(NEEDED)):
             self._missing = f"no topic {', '.join(sorted(missing))}: run `scorer topics apply`"
             if time.monotonic() - complained >= COMPLAIN_EVERY:
                 complained = time.monotonic()
                 log.warning("scoring waits: %s", self._missing, extra={"reason": self._missing})
             await asyncio.sleep(LOOK_AGAIN)
         self._missing = ""
-        self._compaction_lag = check_changelog(found[CHANGELOG].config, self.settings.session_timeout)
-        return {topic: found[topic].partitions for topic in NEEDED}
+        configuration = await self._kafka.configuration(CHANGELOG)
+        self._compaction_lag = check_changelog(configuration, self.settings.session_timeout)
+        return counts
 
     async def on_stop(self) -> None:
         if self._agent is not None:

@@ -24,7 +24,6 @@ from scorer.worker.batches import BatchWriter
 
 if TYPE_CHECKING:
     from scorer.settings import Settings
-    from scorer.wire.cluster import Found
     from scorer.worker.batches import Lane
     from scorer.worker.transport import ChunkedApp
 
@@ -37,9 +36,7 @@ class ScoreKafka:
     def __init__(self, app: ChunkedApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._writer = BatchWriter(
-            settings.bootstrap, on_error=app.fatal, client_id=f"{settings.app_id}-score"
-        )
+        self._writer = BatchWriter(settings.kafka, on_error=app.fatal, client_id=f"{settings.app_id}-score")
         self._reader = TopicReader(settings, f"{settings.app_id}-restore")
         self._cluster: Cluster | None = None
         self._embedded = settings.broker_profile == "embedded"
@@ -59,13 +56,17 @@ class ScoreKafka:
         """How many there are. An embedded broker creates a topic that somebody asks for."""
         return await self._writer.partitions(self.full_name(topic))
 
-    async def find(self, topics: Sequence[str]) -> dict[str, Found]:
-        """Those of the topics that exist, with their settings. Not for an embedded broker."""
-        if self._cluster is None:
-            self._cluster = Cluster(self._settings.bootstrap)
+    async def counts(self, topics: Sequence[str]) -> dict[str, int]:
+        """Partitions of those of the topics that exist. Not for an embedded broker."""
         names = {self.full_name(topic): topic for topic in topics}
-        found = await asyncio.to_thread(self._cluster.find, list(names))
-        return {names[name]: topic for name, topic in found.items()}
+        found = await asyncio.to_thread(self._administration().counts, list(names))
+        return {names[name]: count for name, count in found.items()}
+
+    async def configuration(self, topic: str) -> dict[str, str]:
+        """Kafka's settings of a topic that exists. Not for an embedded broker."""
+        name = self.full_name(topic)
+        found = await asyncio.to_thread(self._administration().configs, [name])
+        return found[name]
 
     async def room(self, limit: int) -> None:
         """Returns when no more than ``limit`` bytes are appended and not acknowledged."""
@@ -104,5 +105,11 @@ class ScoreKafka:
     async def identity(self, topic: str) -> bytes:
         if self._embedded:
             return b""
-        found = await self.find([topic])
-        return found[topic].id.encode()
+        name = self.full_name(topic)
+        found = await asyncio.to_thread(self._administration().ids, [name])
+        return found[name].encode()
+
+    def _administration(self) -> Cluster:
+        if self._cluster is None:
+            self._cluster = Cluster(self._settings.kafka)
+        return self._cluster

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from scorer.errors import CannotContinue
 from scorer.logs import said
 from scorer.worker.endings import FATAL_EXIT
+from scorer.worker.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,10 @@ def fatal(error: BaseException) -> NoReturn:
         log.critical("stopped: %s", error, extra={"hint": error.hint} if error.hint else None)
         if error.hint:
             log.critical("hint: %s", error.hint)
+    elif (refused := refusal(error)) is not None:
+        log.critical("stopped: %s", refused.message)
+        if refused.hint:
+            log.critical("hint: %s", refused.hint)
     else:
         log.critical("fatal: %s", said(error), exc_info=error)
     logging.shutdown()

@@ -22,6 +22,7 @@ from scorer.rules_apply import apply as apply_rules
 from scorer.settings import Settings
 from scorer.wire.registry import LOG, Registry
 from scorer.wire.topics import apply_topics
+from tests.support.intake import reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,7 +109,7 @@ class WorkerProcess(Child):
         """
         self._port = _free_port()
         environment = {
-            "SCORER_BOOTSTRAP": settings.bootstrap,
+            **reaching(settings),
             "SCORER_TOPIC_PREFIX": settings.topic_prefix,
             "SCORER_LEAD_SECRET": "test",
             "PYTHONPATH": str(Path(__file__).parents[2]),

@@ -500,7 +500,7 @@ class Strike(threading.Thread):
 
 def expire(settings: Settings) -> None:
     """As if a month had passed: doors and dead letters are empty, overtaken keys are gone."""
-    cluster, broker = Cluster(settings.bootstrap), Broker(settings)
+    cluster, broker = Cluster(settings.kafka), Broker(settings)
     for topic in topics(settings).values():
         if topic.role in {"door", "dead_letters"}:
             cluster.alter(topic.name, {"retention.ms": "1000", "segment.ms": "1000"})

@@ -41,7 +41,7 @@ def broker(settings: Settings) -> Broker:
     # Only what these tests use: a topic takes its time to be made and deleted.
     broker = Broker(settings)
     topics = Registry.load().topics
-    Cluster(settings.bootstrap).create(
+    Cluster(settings.kafka).create(
         [New(broker.name(name), count, 1, topics[name].config) for name, count in COUNTS.items()]
     )
     return broker

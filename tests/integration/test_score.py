@@ -211,7 +211,7 @@ def refusal(options: Options, folder: Path) -> str:
 def test_refuses_a_changelog_that_compacts_too_soon(
     settings: Settings, broker: Broker, tmp_path: Path
 ) -> None:
-    Cluster(settings.bootstrap).alter(broker.name(CHANGELOG), {"min.compaction.lag.ms": "99000"})
+    Cluster(settings.kafka).alter(broker.name(CHANGELOG), {"min.compaction.lag.ms": "99000"})
     assert "min.compaction.lag.ms is 99000" in refusal(Options(settings), tmp_path)
 
 

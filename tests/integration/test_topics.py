@@ -72,7 +72,7 @@ def test_a_first_run_makes_every_topic_as_its_file_says(settings: Settings, regi
 
     assert diff_topics(settings, registry) == []
     full = {topic.full_name(settings.topic_prefix): topic for topic in registry.topics.values()}
-    found = Cluster(settings.bootstrap).find(full)
+    found = Cluster(settings.kafka).find(full)
     for name, topic in full.items():
         assert topic.config.items() <= found[name].config.items()
         follows_log = LOG in {topic.name, topic.partitions_of}
@@ -93,7 +93,7 @@ def test_every_log_partition_begins_with_all_doors(
 ) -> None:
     applied = apply_topics(settings, registry, SMALL)
     assert doors_records(broker) == {0: [applied.doors], 1: [applied.doors]}
-    assert load_doors(settings.bootstrap, settings.topic_prefix) == applied.doors
+    assert load_doors(Broker(settings)) == applied.doors
     numbers = door_numbers(applied.doors)
     assert set(numbers) == {(topic.name, partition) for topic in registry.doors for partition in range(4)}
     assert sorted(numbers.values()) == list(range(1, len(numbers) + 1))
@@ -130,14 +130,14 @@ def test_a_run_that_ended_before_the_log_had_the_record_is_completed(
     monkeypatch.setattr("scorer.wire.topics.announce", announce)
     with pytest.raises(RuntimeError):
         apply_topics(settings, registry, SMALL)
-    assert load_doors(settings.bootstrap, settings.topic_prefix) is None  # not announced, so not in force
+    assert load_doors(Broker(settings)) is None  # not announced, so not in force
     assert doors_records(broker) == {0: [], 1: []}
     monkeypatch.undo()
 
     assert (LOG, "doors record", Fix.ANNOUNCE) in summary(diff_topics(settings, registry))
     applied = apply_topics(settings, registry)
     assert doors_records(broker) == {0: [applied.doors], 1: [applied.doors]}
-    assert load_doors(settings.bootstrap, settings.topic_prefix) == applied.doors
+    assert load_doors(Broker(settings)) == applied.doors
 
 
 def test_growing_a_door_keeps_numbers_and_announces_the_new_partitions_first(
@@ -164,13 +164,13 @@ def test_growing_a_door_keeps_numbers_and_announces_the_new_partitions_first(
 
 def test_partitions_added_by_hand_get_numbers(settings: Settings, registry: Registry, broker: Broker) -> None:
     apply_topics(settings, registry, SMALL)
-    Cluster(settings.bootstrap).grow(broker.name(PAGE), 5)
+    Cluster(settings.kafka).grow(broker.name(PAGE), 5)
     assert summary(diff_topics(settings, registry)) == {(LOG, "doors record", Fix.ANNOUNCE)}
     assert (PAGE, 4) in door_numbers(apply_topics(settings, registry).doors)
 
 
 def test_settings_that_differ_are_put_right(settings: Settings, registry: Registry, broker: Broker) -> None:
-    Cluster(settings.bootstrap).create(
+    Cluster(settings.kafka).create(
         [
             New(broker.name(PAGE), 4, 1, {"retention.ms": "3600000"}),
             New(broker.name("lead.score.v1"), 2, 1, {"max.message.bytes": "1048576"}),
@@ -212,7 +212,7 @@ def test_a_changelog_compacted_too_early_is_refused(
     settings: Settings, registry: Registry, broker: Broker
 ) -> None:
     config = {"cleanup.policy": "compact", "min.compaction.lag.ms": "0"}
-    Cluster(settings.bootstrap).create([New(broker.name("lead.changelog.v1"), 2, 1, config)])
+    Cluster(settings.kafka).create([New(broker.name("lead.changelog.v1"), 2, 1, config)])
     with pytest.raises(UserError, match=r"min\.compaction\.lag\.ms is 0, not 3600000"):
         apply_topics(settings, registry, SMALL)
 
@@ -232,7 +232,7 @@ def test_a_door_created_again_needs_to_be_told_so_and_gets_new_numbers(
 ) -> None:
     first = apply_topics(settings, registry, SMALL)
     delete(admin, broker.name(PAGE))
-    Cluster(settings.bootstrap).create([New(broker.name(PAGE), 4, 1, {})])
+    Cluster(settings.kafka).create([New(broker.name(PAGE), 4, 1, {})])
     assert (PAGE, "identity", Fix.REFUSE) in summary(diff_topics(settings, registry))
     with pytest.raises(UserError, match="deleted and created again") as refused:
         apply_topics(settings, registry)

@@ -199,7 +199,7 @@ def prepare(settings: Settings) -> None:
     for command in (["topics", "apply", *counts], ["rules", "apply", str(RULES)]):
         if cli.run([*command, *flags]):
             raise RuntimeError(f"scorer {' '.join(command)} failed")
-    Cluster(settings.bootstrap).alter(PREFIX + CHANGELOG, CHANGELOG_SETTINGS)
+    Cluster(settings.kafka).alter(PREFIX + CHANGELOG, CHANGELOG_SETTINGS)
 
 
 def strike_all(

@@ -74,7 +74,7 @@ class Watch:
         self._thread.join()
 
     def _new_admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self._broker.bootstrap, "log_level": 0})
+        return AdminClient(self._broker.access.librdkafka() | {"log_level": 0})
 
     def now(self) -> Standing:
         """Asked until a broker answers; raises ``KafkaException`` after two minutes."""

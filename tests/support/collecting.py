@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from tests.support.intake import PATIENCE
+from tests.support.intake import PATIENCE, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +72,7 @@ class CollectorProcess:
         path = folder / "keys.yaml"
         path.write_text(keys)
         given = {
-            "SCORER_BOOTSTRAP": settings.bootstrap,
+            **reaching(settings),
             "SCORER_TOPIC_PREFIX": settings.topic_prefix,
             "SCORER_LEAD_SECRET": "test",
             "SCORER_DATA_DIR": str(folder / "data"),

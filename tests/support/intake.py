@@ -41,6 +41,14 @@ if TYPE_CHECKING:
 REGISTRY = Registry.load()
 PATIENCE = 60.0  # seconds
 
+
+def reaching(settings: Settings) -> dict[str, str]:
+    """The environment of a process that is to reach the same Kafka in the same way."""
+    names = ["bootstrap", *(name for name in Settings.__struct_fields__ if name.startswith("kafka_"))]
+    given = {name: getattr(settings, name) for name in names}
+    return {f"SCORER_{name.upper()}": str(value) for name, value in given.items() if value}
+
+
 # -- before -------------------------------------------------------------------------------------------
 
 
@@ -90,9 +98,7 @@ class Publisher:
     def __init__(self, settings: Settings, **config: Any) -> None:
         self._prefix = settings.topic_prefix
         self._errors: list[Any] = []
-        self.producer = Producer(
-            {"bootstrap.servers": settings.bootstrap, "linger.ms": 5, "log_level": 2} | config
-        )
+        self.producer = Producer(settings.kafka.librdkafka() | {"linger.ms": 5, "log_level": 2} | config)
 
     def send(
         self,
@@ -126,7 +132,7 @@ class IntakeProcess:
 
     def __init__(self, settings: Settings, folder: Path, **environment: str) -> None:
         given = {
-            "SCORER_BOOTSTRAP": settings.bootstrap,
+            **reaching(settings),
             "SCORER_TOPIC_PREFIX": settings.topic_prefix,
             "SCORER_CHECKPOINT_INTERVAL": "0.2",
             "SCORER_METRICS_PORT": "0",

@@ -44,7 +44,7 @@ class Fetched(NamedTuple):
 class MemoryBroker:
     """``on_append`` is called in front of each append, and may raise."""
 
-    bootstrap = prefix = ""
+    prefix = ""
 
     def __init__(self, partitions: int) -> None:
         self.topics: dict[str, list[list[tuple[Key, Key]]]] = {

@@ -9,6 +9,7 @@ import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
+from scorer.kafka_access import KafkaAccess
 from scorer.worker.batches import Ack, Batch, BatchWriter, Lane
 
 
@@ -56,7 +57,7 @@ def records(batch: BatchBuilder) -> list[tuple[Any, Any, Any]]:
 
 def writer(batch_bytes: int = 1 << 20) -> tuple[BatchWriter, Producer, list[BaseException]]:
     errors: list[BaseException] = []
-    made = BatchWriter("nowhere", on_error=errors.append, batch_bytes=batch_bytes)
+    made = BatchWriter(KafkaAccess(bootstrap="nowhere"), on_error=errors.append, batch_bytes=batch_bytes)
     made._producer = producer = Producer()
     return made, producer, errors
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from scorer.collector.sink import RECORD_BYTES, BusyError, Sink
 from scorer.wire.partitioner import partition_of
@@ -119,3 +120,45 @@ async def test_after_a_failure_for_good_nothing_is_taken(producer: FakeProducer)
     sink.fail("fenced")
     with pytest.raises(BusyError):
         sink.append([(b"a", b"1")])
+
+
+# -- Kafka refuses --------------------------------------------------------------------------------------
+
+
+async def test_what_kafka_forbids_ends_it_with_the_topic_s_name(producer: FakeProducer) -> None:
+    sink = sink_on(producer)
+    producer.silent = True
+    done = sink.append([(b"a", b"1")])
+    (delivered,) = producer._waiting
+    delivered(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), Message(topic="log"))
+    assert not await done
+    assert sink.failure is not None
+    assert "does not allow Write on topic log" in sink.failure
+    with pytest.raises(BusyError):
+        sink.append([(b"a", b"1")])
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_a_fatal_error_comes_out_of_the_poll_and_ends_it(
+    producer: FakeProducer, monkeypatch: pytest.MonkeyPatch, *, wrapped: bool
+) -> None:
+    sink = sink_on(producer)
+
+    def poll(_: float) -> int:
+        fatal = KafkaException(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "no producer id"))
+        if wrapped:
+            raise SystemError("returned a result with an exception set") from fatal
+        raise fatal
+
+    monkeypatch.setattr(producer, "poll", poll)
+    sink.look()
+    assert sink.problem() == "the producer has failed for good: no producer id"
+
+
+async def test_without_a_producer_nothing_is_taken_yet(producer: FakeProducer) -> None:
+    sink = sink_on(None)
+    sink.look()
+    with pytest.raises(BusyError):
+        sink.append([(b"a", b"1")])
+    sink.producer = producer
+    assert await sink.append([(b"a", b"1")])

@@ -15,6 +15,7 @@ from scorer.demo.board import Board, News
 from scorer.demo.embedded import EmbeddedBroker
 from scorer.demo.watch import Watcher
 from scorer.domain.record import Clock, Fact, encode_record
+from scorer.kafka_access import KafkaAccess
 from scorer.wire import registry
 
 NOW = 1_795_000_000_000
@@ -48,7 +49,7 @@ def test_the_reader_puts_everything_on_the_board(
 ) -> None:
     told: list[News] = []
     board = Board(str.upper)
-    watcher = Watcher(broker.bootstrap, "", board, told.append)
+    watcher = Watcher(KafkaAccess(bootstrap=broker.bootstrap), "", board, told.append)
     watcher.poll(0.05)
     assert not watcher.clock_seen
     fact = Fact("booking.created", NOW, NOW, 1, 0, bytes(8), "i", "/s", {"kind": "call"})
