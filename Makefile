@@ -91,9 +91,10 @@ lint: $(VENV)/.dev ## ruff, mypy, import contracts
 	$(BIN)/lint-imports
 
 .PHONY: reference
-reference: $(VENV)/.runtime ## what is generated from the words of the rule language
+reference: $(VENV)/.runtime ## pages made from the words of the rule language and from the metrics
 	$(BIN)/scorer rules words > docs/rule-reference.md
 	$(BIN)/scorer rules schema > schemas/rule-file.schema.json
+	$(BIN)/python tools/metrics-page > docs/metrics.md
 
 .PHONY: format
 format: $(VENV)/.dev ## let ruff rewrite what it can

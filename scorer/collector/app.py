@@ -97,6 +97,7 @@ class Collector:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        began = self._monotonic()
         call = _Call(scope, receive)
         try:
             found = await self._answer(call)
@@ -106,11 +107,14 @@ class Collector:
         except GoneError:
             return
         except RefusedError as error:
+            self.counts.refuse(error.code)
             reply = call.otherwise or refusal(error, [CLOSE] if error.status in _CLOSING else ())
         except Exception:  # noqa: BLE001 - whatever it is, the sender hears of it
             failed(log, "our code failed on a request", key=call.publisher.name if call.publisher else NOBODY)
             reply = call.otherwise or later("fault", "our code failed on this request", 60, 500)
-        self.counts.request(call.publisher.name if call.publisher else NOBODY, reply.status)
+        publisher = call.publisher
+        name, kind = (NOBODY, NOBODY) if publisher is None else (publisher.name, publisher.kind)
+        self.counts.request(name, reply.status, kind, self._monotonic() - began)
         headers = [*reply.headers, *call.headers] if call.headers else reply.headers
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})

@@ -21,8 +21,9 @@ import uvloop
 from confluent_kafka import KafkaException, Producer
 from uvicorn import Config, Server
 
-from scorer import logs
+from scorer import __version__, logs, metrics
 from scorer.broker import Broker
+from scorer.collector import app
 from scorer.collector.app import Collector
 from scorer.collector.keys import require
 from scorer.collector.openapi import pages
@@ -147,6 +148,7 @@ class Process:
     async def run(self, listener: socket.socket) -> None:
         """Until ``server.should_exit``; then requests are answered and what was taken is acknowledged."""
         self.sink.start()
+        metrics.tell_build(__version__, compiled=not str(app.__file__).endswith(".py"))
         tasks = [
             asyncio.create_task(one) for one in (self._get_ready(), self._look_after(), self._ask_kafka())
         ]

@@ -75,6 +75,7 @@ class Publisher:
     def __init__(self, key: PublisherKey, now: float, processes: int) -> None:
         self.key = key
         self.name = key.name
+        self.kind = key.kind
         self.read = key.source.read
         self.scopes = key.scopes
         self.origins = key.origins

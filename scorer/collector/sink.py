@@ -144,6 +144,7 @@ class Sink:
 
         ``buffer_bytes``: taken and not acknowledged, at most.
         """
+        self.buffer_bytes = buffer_bytes
         self.pending_bytes = 0
         self.pending_records = 0
         self.acknowledged = 0
@@ -157,7 +158,6 @@ class Sink:
         self.failure: str | None = None
         """Why nothing will be taken any more."""
         self._topic = topic
-        self._buffer_bytes = buffer_bytes
         self._deadline = deadline
         self._clock = clock
         self.producer = producer
@@ -195,7 +195,7 @@ class Sink:
             return self.failure
         if self.producer is None or not self.partitions:
             return "the lead log is not known yet"
-        if self.pending_bytes >= self._buffer_bytes:
+        if self.pending_bytes >= self.buffer_bytes:
             return "the buffer is full"
         if self.pending_records and self._clock() - max(self._progress, self._begun) > self._deadline:
             return "Kafka acknowledges nothing"

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 REQUEST_TIMEOUT: Final = 10.0  # seconds for a request to come in
 TEXT: Final = "text/plain; charset=utf-8"
 OURS: Final = "scorer_collector_"
+BUILD: Final = "scorer_build_info"
 
 
 class _Server(ThreadingHTTPServer):
@@ -37,7 +38,11 @@ class _Ours(MultiProcessCollector):
     """Without those of the worker, which are declared in the same place and stay at nothing here."""
 
     def collect(self) -> Iterator[Metric]:
-        return (metric for metric in super().collect() if metric.name.startswith(OURS))  # type: ignore[no-untyped-call]
+        return (
+            metric
+            for metric in super().collect()  # type: ignore[no-untyped-call]
+            if metric.name.startswith(OURS) or metric.name == BUILD
+        )
 
 
 class StatusPage:

@@ -14,6 +14,7 @@ class Counters:
         "facts",
         "faults",
         "forwarded",
+        "late",
         "leads_created",
         "live_disqualified",
         "live_qualified",
@@ -28,6 +29,7 @@ class Counters:
         "shunned",
         "skipped",
         "timers",
+        "timers_waited",
         "undecodable",
     )
 
@@ -38,7 +40,11 @@ class Counters:
         self.duplicates = 0
         self.skipped = 0
         """At or below a lead's fence: delivered again."""
+        self.late = 0
+        """Facts of a time before the clock less the grace."""
         self.timers = 0
+        self.timers_waited = 0
+        """ms, in the doors' time, from when each of them was due until the clock had come that far."""
         self.leads_created = 0
         self.machines = 0
         """Opens and clicks that were a machine's."""

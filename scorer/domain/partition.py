@@ -209,7 +209,7 @@ class LogPartition(Accounting):
         imports = state.imports
         skip = set(state.skip)
         offset = state.position
-        facts, milestone = 0, state.milestone
+        facts, late, milestone = 0, 0, state.milestone
         decode, types, beside = decode_posted, self._rules.types, self._rules.shadow
         accounts = self._rules.model.accounts is not None
         try:
@@ -290,12 +290,15 @@ class LogPartition(Accounting):
                     facts += 1
                 elif self._is_new(lead, record.digest):
                     told = len(self.outcomes)
+                    time: int = record.time
+                    if time < self._judged_at:
+                        late += 1
                     step(
                         self._rules,
                         lead,
                         key,
                         index,
-                        record.time,
+                        time,
                         properties,
                         self._judged_at,
                         self.outcomes,
@@ -327,6 +330,7 @@ class LogPartition(Accounting):
         state.position = offset + 1 if messages else state.position
         counters.records += len(messages)
         counters.facts += facts
+        counters.late += late
 
     def _step_beside(
         self, rules: RuleSet, lead: Lead, key: bytes, record: Posting, properties: Properties, told: int

@@ -225,5 +225,6 @@ class Population:
             machines = lead.machines
             self._fire(self._rules, lead, key, judged_at)
             self.counters.timers += 1
+            self.counters.timers_waited += judged_at - due
             self.counters.machines += lead.machines - machines
             self._requeue(lead, key, 0)

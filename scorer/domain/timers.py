@@ -34,6 +34,11 @@ class Timers:
         """Those in memory."""
         return len(self._near)
 
+    @property
+    def next_due(self) -> int:
+        """The earliest instant (ms) of those in memory; 0: there are none."""
+        return self._near[0][0] if self._near else 0
+
     def queue(self, due: int, key: bytes) -> None:
         if due < self._horizon:
             heappush(self._near, (due, key))

@@ -27,10 +27,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from scorer import metrics
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiokafka.structs import RecordMetadata
+    from prometheus_client import Histogram
 
     from scorer.kafka_access import KafkaAccess
     from scorer.storage.ports import Headers, Outgoing
@@ -93,6 +96,12 @@ class _Waiting(NamedTuple):
     done: asyncio.Future[None]
 
 
+class _Mark(NamedTuple):
+    end: int
+    """As ``_Waiting.end``."""
+    acknowledged: Callable[[], object]
+
+
 class Lane:
     """One topic partition. Made by ``BatchWriter.lane``; use it on the event loop's thread only."""
 
@@ -109,6 +118,7 @@ class Lane:
         self._full: deque[Batch] = deque()
         self._sending: Batch | None = None
         self._waiting: deque[_Waiting] = deque()
+        self._marks: deque[_Mark] = deque()
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
 
@@ -144,6 +154,13 @@ class Lane:
         self.extend(records, headers)
         self._close()
         return await self._wait(first)
+
+    def mark(self, acknowledged: Callable[[], object]) -> None:
+        """Calls back when what has been appended is acknowledged: at once if it is, never if it fails."""
+        if self.acked < self.appended:
+            self._marks.append(_Mark(self.appended, acknowledged))
+        else:
+            acknowledged()
 
     @property
     def pending_bytes(self) -> int:
@@ -203,6 +220,8 @@ class Lane:
         self._writer.acknowledged()
         while self._waiting and self._waiting[0].end <= self.acked:
             _resolve(self._waiting.popleft().done)
+        while self._marks and self._marks[0].end <= self.acked:
+            self._marks.popleft().acknowledged()
 
     def _fail(self, error: BaseException) -> None:
         self._error = error
@@ -213,6 +232,11 @@ class Lane:
 def _resolve(future: asyncio.Future[None]) -> None:
     if not future.done():  # whoever waited may have been cancelled
         future.set_result(None)
+
+
+def _registry_name(topic: str) -> str:
+    """A topic's name without the deployment's prefix: its last three parts, as in lead.log.v1."""
+    return ".".join(topic.split(".")[-3:])
 
 
 class BatchWriter:
@@ -233,6 +257,7 @@ class BatchWriter:
         self._producer: Any = None
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._acknowledgement = asyncio.Event()
+        self._waits: dict[str, Histogram] = {}
 
     async def start(self) -> None:
         self._producer = AIOKafkaProducer(
@@ -284,8 +309,14 @@ class BatchWriter:
 
     async def send(self, batch: Batch, topic: str, partition: int) -> RecordMetadata:
         """Sends one batch and waits for its acknowledgement; the result is about its first record."""
+        began = time.monotonic()
         acknowledgement = await self._ready().send_batch(batch, topic, partition=partition)
-        return await acknowledgement
+        result: RecordMetadata = await acknowledgement
+        waits = self._waits.get(topic)
+        if waits is None:
+            waits = self._waits[topic] = metrics.WORKER_APPEND_SECONDS.labels(_registry_name(topic))
+        waits.observe(time.monotonic() - began)
+        return result
 
     def _ready(self) -> Any:
         if self._producer is None:

@@ -24,7 +24,7 @@ from scorer.storage.ports import Kafka, Lane, Offload
 from scorer.wire.registry import CHANGELOG
 from scorer.worker.cut import SHOWN, epoch_headers
 from scorer.worker.outbox import Outbox
-from scorer.worker.score_partition import ScorePartition
+from scorer.worker.score_partition import ScorePartition, Taken
 from scorer.worker.store_meta import Meta
 from scorer.worker.views import look, show
 
@@ -45,6 +45,10 @@ class Done(NamedTuple):
     """Keys and values."""
     cut_seconds: float
     """How long nothing else could run."""
+    stored_seconds: float
+    """How long writing to the local store took, beside the event loop."""
+    views: Sequence[tuple[bytes, bytes | None]]
+    """Of the leads that have changed: their ids, and what is shown of them; None: nothing any more."""
 
 
 async def checkpoint(
@@ -82,11 +86,24 @@ async def checkpoint(
         changes.append((SHOWN, ends))
     changes += taken.system  # the cut record last
     meta = await write(kafka.lane(CHANGELOG, number), number, partition.epoch, meta, changes)
-    await offload(partial(partition.store.persist, changes, taken.timers, meta))
+    stored_seconds = await offload(partial(_store, partition, changes, taken, meta, clock))
     shown.stored = ends
     partition.settle(taken)
     size = sum(len(key) + len(value or b"") for key, value in changes)
-    return Done(taken.position, len(taken.leads), size, cut_seconds)
+    return Done(taken.position, len(taken.leads), size, cut_seconds, stored_seconds, taken.views[0])
+
+
+def _store(
+    partition: ScorePartition,
+    changes: Sequence[Change],
+    taken: Taken,
+    meta: Meta,
+    clock: Callable[[], float],
+) -> float:
+    """Returns how many seconds it took."""
+    began = clock()
+    partition.store.persist(changes, taken.timers, meta)
+    return clock() - began
 
 
 async def write(changelog: Lane, number: int, epoch: int, meta: Meta, records: Sequence[Change]) -> Meta:

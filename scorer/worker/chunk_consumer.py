@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import ConsumerStoppedError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from scorer import metrics
 from scorer.errors import CannotContinue
 from scorer.worker.chunks import Chunk, Fetched
 from scorer.worker.consumer_thread import ChunkConsumerThread
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 POLL_TIMEOUT = 0.5  # seconds that a fetch waits for the first record
 NOTHING_TO_READ = 0.05  # seconds between looks while no partition may be read
+HELD_UP = 0.001  # seconds from which on it is told; asking takes less
 PUT_OFF = 2
 """Checkpoints in a row that are left out while there is a backlog: a lead that changes in several
 intervals is then written once, a tenth of the worker's time. Outcomes don't wait for a checkpoint."""
@@ -94,8 +97,11 @@ class ChunkConsumer(driver.Consumer):
             await self.wait(self.can_resume_flow)
         await self._applied.wait()
         self._waiting = True
+        began = time.monotonic()
         await self.app.owner.drained()
         self._waiting = False
+        if (waited := time.monotonic() - began) > HELD_UP:
+            metrics.WORKER_BACKPRESSURE_SECONDS.labels(self.app.part).inc(waited)
         if self._ahead is None and not self._deliver_from:
             await asyncio.sleep(NOTHING_TO_READ)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -33,6 +34,8 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.processor_seconds = 0.0
+        """That this thread has used so far."""
         self._number = 0  # of the assignment that the positions belong to
         self._handed: dict[TP, int] = {}  # partition -> end of what was handed out last
 
@@ -94,6 +97,7 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             if start is not None:
                 self._handed[tp] = end = await consumer.position(partition)
                 fetched.append(Fetched(tp, start, end, records))
+        self.processor_seconds = time.thread_time()
         return self._number, fetched
 
     async def seek_all(self, positions: Mapping[TP, int], number: int | None = None) -> None:
@@ -120,6 +124,17 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
                 position = await consumer.position(partition)
                 seen[tp] = (self._handed[tp], position)
         return seen
+
+    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Partition -> where it ended at its last fetch, of those that are being read. Asks no broker."""
+        consumer = self._ensure_consumer()
+        assignment = consumer.assignment()
+        found = {}
+        for tp in tps:
+            partition = TopicPartition(*tp)
+            if partition in assignment and (end := consumer.highwater(partition)) is not None:
+                found[tp] = end
+        return found
 
     async def committed(self, tps: Iterable[TP]) -> dict[TP, OffsetAndMetadata]:
         # The public method drops the metadata; this one leaves partitions without a commit out.

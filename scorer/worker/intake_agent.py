@@ -95,6 +95,9 @@ class IntakeOwner(Service):
         self._book: DoorBook | None = None
         self._committing = asyncio.Lock()
         self._records = {name: metrics.INTAKE_RECORDS.labels(name) for name in map(self._door_name, topics)}
+        self._newest: dict[str, int] = {}
+        self.spent = {"intake": 0.0}
+        """Seconds so far, by stage: see ``metrics.WORKER_LOOP_SECONDS``."""
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -144,6 +147,11 @@ class IntakeOwner(Service):
         await self._writer.room(PENDING_BYTES)
 
     def apply(self, chunk: Chunk) -> None:
+        began = time.monotonic()
+        self._take_in(chunk)
+        self.spent["intake"] += time.monotonic() - began
+
+    def _take_in(self, chunk: Chunk) -> None:
         door = self._doors[chunk.tp]
         records = chunk.records
         topic, number = door.door, door.number
@@ -178,6 +186,8 @@ class IntakeOwner(Service):
         else:
             self._keys.then(partial(self._append, door, chunk.end, at, accepted, refused))
         self._records[topic].inc(len(records))
+        if at > self._newest.get(topic, 0):
+            self._newest[topic] = at
 
     def _append(
         self, door: DoorPosition, end: int, at: int, accepted: list[list[Accepted]], refused: list[Refused]
@@ -288,6 +298,8 @@ class IntakeOwner(Service):
                     hold = bool(self._unnumbered)
                     await self._clock.tick(list(self._doors.values()), self._log, hold=hold)
                 metrics.INTAKE_PENDING_BYTES.set(self._writer.pending_bytes)
+                for topic, at in self._newest.items():
+                    metrics.INTAKE_NEWEST.labels(topic).set(at / 1000)
             except Exception as error:  # noqa: BLE001
                 self.app.fatal(error)
 

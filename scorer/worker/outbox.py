@@ -12,6 +12,7 @@ from scorer.storage.ports import Kafka, Lane
 from scorer.wire.dead_letters import Reason, dead_letter
 from scorer.wire.partitioner import partition_of
 from scorer.wire.registry import DEAD_LETTERS, LOG
+from scorer.worker.told import Told
 
 
 class Outbox:
@@ -24,12 +25,17 @@ class Outbox:
         self._lanes: dict[str, Lane] = {}
         self._log: dict[int, Lane] = {}
         self._log_partitions = log_partitions
+        self.told = Told()
+        self.used: set[str] = set()
+        """Topics of the outcomes that were sent last."""
 
     def send(self, outcomes: Sequence[Outcome], dead: Sequence[Dead], sends: Sequence[Sent]) -> None:
         """Returns at once; what is sent may be sent again after a crash, the same to the byte."""
         if sends:
             self._send_on(sends)
-        used = set()
+        self.used = used = set()
+        if outcomes:
+            self.told.outcomes(outcomes)
         for outcome in outcomes:
             lane = self._lanes.get(outcome.topic)
             if lane is None:
@@ -50,6 +56,7 @@ class Outbox:
             )
             self._dead.append(letter.key, letter.value, [*letter.headers])
         if dead:
+            self.told.dead(dead)
             self._dead.push()
 
     def _send_on(self, sends: Sequence[Sent]) -> None:

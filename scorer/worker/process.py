@@ -7,12 +7,15 @@ import gc
 import logging
 from typing import TYPE_CHECKING
 
+from scorer import __version__, metrics
+from scorer.domain import partition
 from scorer.logs import log_start
 from scorer.storage.key_table import key_table
 from scorer.wire.door_book import KafkaBookReader, complete_book
 from scorer.wire.registry import Registry
 from scorer.worker.explainer import Explainer
 from scorer.worker.intake_app import build_intake_app
+from scorer.worker.loop_time import LoopTime
 from scorer.worker.owners import advertised
 from scorer.worker.score_app import build_score_app
 from scorer.worker.status import StatusServer
@@ -63,7 +66,11 @@ async def run_worker(
         log.warning("waiting: %s", missing)
 
     explainer = Explainer(apps[-1].owner) if SCORE in parts else None
-    status = StatusServer(settings.metrics_host, settings.metrics_port, problems, explainer)
+    loop_time = LoopTime(apps)
+    metrics.tell_build(__version__, compiled=not str(partition.__file__).endswith(".py"))
+    status = StatusServer(
+        settings.metrics_host, settings.metrics_port, problems, explainer, each_second=loop_time.tell
+    )
     await status.start()
     address = advertised(settings.advertised_url, *status.address)
     for app in apps:

@@ -76,6 +76,7 @@ class _Progress:
         self._total = self._left = total
         self._began = self._reported = clock()
         self._records = 0
+        metrics.RESTORE_PLANNED.set(total)
         metrics.RESTORE_LEFT.set(total)
         if total:
             log.info("restoring %d records of the changelog", total, extra={"offsets": total})

@@ -81,6 +81,8 @@ class ScoreAgent:
         self._accepting = False  # between a completed assignment and the final checkpoint
         self._restoring = True
         self._rules_news = news.RulesNews()
+        self.spent = {"send": 0.0, "encode": 0.0, "sweep": 0.0, "checkpoint": 0.0}
+        """Seconds so far, by stage: see ``metrics.WORKER_LOOP_SECONDS``."""
         self.membership = Membership(clock, self._limits.silence, self._still_member)
 
     # -- assignment -------------------------------------------------------------------------------
@@ -116,7 +118,7 @@ class ScoreAgent:
             owned.seeking = False
             owned.metrics.stopped.set(0)
             owned.durable = owned.partition.machine.state.position
-            owned.metrics.durable_position.set(owned.durable)
+            owned.metrics.durable(owned.durable)
         self._accepting = True
         self._restoring = False
         seconds = self._clock() - began
@@ -171,7 +173,9 @@ class ScoreAgent:
             return
         except PartitionStopped as stopped:
             self._stop(owned, stopped.reason, f"offset {stopped.offset}")
+        began = self._clock()
         owned.outbox.send(*partition.drain())
+        self.spent["send"] += self._clock() - began
         partition.trim()
         if partition.past_faults and not owned.lock.locked():
             # So that the next fault repeats little of the log.
@@ -288,15 +292,20 @@ class ScoreAgent:
                 confirm=self.membership.confirm,
             )
             if done is None:
+                if partition.running and not partition.machine.state.failing:
+                    owned.metrics.durable()
                 return None
             metrics.CHECKPOINT_SECONDS.observe(self._clock() - began)
             metrics.CHECKPOINT_CUT_SECONDS.observe(done.cut_seconds)
             metrics.CHECKPOINT_LEADS.inc(done.leads)
             metrics.CHANGELOG_BYTES.inc(done.changelog_bytes)
+            self.spent["encode"] += done.cut_seconds
+            self.spent["checkpoint"] += done.stored_seconds
             owned.durable = done.position
-            owned.metrics.durable_position.set(done.position)
+            owned.metrics.durable(done.position)
+            owned.outbox.told.tell(done.views)
             if partition.running:
-                owned.metrics.update(partition.machine, partition.cached)
+                owned.metrics.update(partition)
         self._settled.set()
         return done
 
@@ -316,7 +325,8 @@ class ScoreAgent:
         """Take idle leads past what concerns all of them, for about that long; returns how many."""
         if not self._accepting:
             return 0
-        until = self._clock() + seconds
+        began = self._clock()
+        until = began + seconds
         touched = 0
         for owned in self._owned.values():
             partition = owned.partition
@@ -336,6 +346,7 @@ class ScoreAgent:
                 owned.metrics.swept.inc(count)
                 partition.trim()
                 touched += count
+        self.spent["sweep"] += self._clock() - began
         return touched
 
     @property
@@ -349,6 +360,10 @@ class ScoreAgent:
     def partitions(self) -> dict[int, ScorePartition]:
         """Those owned, by number."""
         return {number: owned.partition for number, owned in self._owned.items()}
+
+    def owned(self, number: int) -> Owned | None:
+        """A partition of ours and what is kept beside it."""
+        return self._owned.get(number)
 
     def owns(self, number: int) -> bool:
         """Whether a partition is ours, perhaps still being restored. On any thread."""

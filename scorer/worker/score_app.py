@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NoReturn
 from faust.types import TP
 from mode import Service
 
+from scorer import metrics
+from scorer.errors import UserError
 from scorer.settings import PROPAGATE
 from scorer.storage.key_table import key_table
 from scorer.storage.rocks import RocksFolder
@@ -28,7 +30,9 @@ from scorer.worker.opening import Opener
 from scorer.worker.owned import Limits
 from scorer.worker.score_agent import ScoreAgent
 from scorer.worker.score_kafka import ScoreKafka
+from scorer.worker.score_meter import ScoreMeter
 from scorer.worker.score_topics import NEEDED, check_changelog, check_counts
+from scorer.worker.score_watch import RulesTopic, Whereabouts, bytes_in
 from scorer.worker.supervise import fatal
 from scorer.worker.table import LeadTable
 from scorer.worker.transport import ChunkedApp, Fetching
@@ -50,6 +54,10 @@ SWEEP_BUSY, SWEEP_IDLE = 0.005, 0.035
 """Seconds of sweeping per tick while records come in, and while none do."""
 GATHER_EVERY = 5.0
 """Seconds between two looks at whether memory is to be gathered into huge pages."""
+MEASURE_EVERY = 1.0
+"""Seconds between two tellings of what was measured."""
+LOOK_AT_DOORS, LOOK_AT_FILES, LOOK_AT_RULES = 5, 15, 30
+"""Of these tellings, how many there are to one with: doors and rules in force, files, the rules topic."""
 PENDING_BYTES = 64 << 20
 """Unacknowledged bytes beyond which nothing more is fetched."""
 
@@ -108,6 +116,7 @@ class ScoreOwner(Service):
         )
         self._opener = opener
         self._kafka = ScoreKafka(app, settings)
+        self._meter = ScoreMeter(self._kafka.lane)
         self._agent: ScoreAgent | None = None
         self._log_partitions = 0
         self._compaction_lag = 0  # ms
@@ -188,6 +197,38 @@ class ScoreOwner(Service):
             if self.settings.huge_pages and pages.worth_it:
                 await asyncio.to_thread(pages.gather)
 
+    @Service.task
+    async def _measure(self) -> None:
+        embedded = self.settings.broker_profile == "embedded"
+        whereabouts, rules, turn = Whereabouts(), RulesTopic(self.settings), 0
+        while not self.should_stop:
+            await self.sleep(MEASURE_EVERY)
+            agent = self._agent
+            if agent is None or not (partitions := agent.partitions):
+                continue
+            ends = await self.app.ends([self._tp(number) for number in partitions])
+            self._meter.tell(agent, {tp.partition: end for tp, end in ends.items()})
+            metrics.SCORE_PENDING_BYTES.set(self._kafka.pending_bytes)
+            if turn % LOOK_AT_DOORS == 0:
+                self._meter.keep(list(partitions))
+                whereabouts.tell([one.machine for one in partitions.values() if one.running])
+            if turn % LOOK_AT_FILES == 0:
+                await asyncio.to_thread(self._look_at_files, agent)
+            if turn % LOOK_AT_RULES == 0 and not embedded:
+                try:
+                    newest = await asyncio.to_thread(rules.look)
+                    metrics.SCORE_RULES_NEWEST.set(newest.version)
+                    metrics.SCORE_RULES_WRITTEN.set(newest.written)
+                except UserError as error:
+                    log.warning("the rules topic could not be looked at: %s", error.message)
+            turn += 1
+
+    def _look_at_files(self, agent: ScoreAgent) -> None:
+        for number in agent.partitions:
+            if (owned := agent.owned(number)) is not None:
+                size = bytes_in(self.settings.data_dir / "leads" / str(number))
+                owned.metrics.state_bytes.set(size)
+
     # -- ChunkOwner -------------------------------------------------------------------------------
 
     async def assigned(self, assignment: set[TP]) -> None:
@@ -199,7 +240,7 @@ class ScoreOwner(Service):
 
     def apply(self, chunk: Chunk) -> None:
         self._applied += 1
-        self._running().apply(chunk.tp.partition, chunk.start, chunk.records)
+        self._meter.apply(self._running(), chunk.tp.partition, chunk.start, chunk.records)
 
     async def drained(self) -> None:
         await self._running().drained()
@@ -224,6 +265,11 @@ class ScoreOwner(Service):
         return int(self.app.consumer_generation_id if coordinator.generation >= 0 else -1)
 
     # -- looking at it ----------------------------------------------------------------------------
+
+    @property
+    def spent(self) -> Mapping[str, float]:
+        """Stage -> seconds so far: see ``metrics.WORKER_LOOP_SECONDS``."""
+        return self._meter.spent if self._agent is None else self._meter.spent | self._agent.spent
 
     def problems(self) -> list[str]:
         """Why the worker is not ready; empty when it is."""

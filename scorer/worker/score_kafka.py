@@ -72,6 +72,11 @@ class ScoreKafka:
         """Returns when no more than ``limit`` bytes are appended and not acknowledged."""
         await self._writer.room(limit)
 
+    @property
+    def pending_bytes(self) -> int:
+        """Appended and not acknowledged."""
+        return self._writer.pending_bytes
+
     # -- the port ---------------------------------------------------------------------------------
 
     def lane(self, topic: str, partition: int) -> Lane:

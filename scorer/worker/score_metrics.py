@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 
 from prometheus_client import Counter, Gauge
 
 from scorer import metrics
 from scorer.domain.counters import Counters
-from scorer.domain.partition import LogPartition
+from scorer.worker.score_partition import ScorePartition
 
 _COUNTERS: dict[str, Counter] = {
     "records": metrics.SCORE_RECORDS,
     "facts": metrics.SCORE_FACTS,
     "duplicates": metrics.SCORE_DUPLICATES,
+    "late": metrics.SCORE_LATE,
     "skipped": metrics.SCORE_REDELIVERED,
     "undecodable": metrics.SCORE_UNDECODABLE,
     "timers": metrics.SCORE_TIMERS,
@@ -38,6 +41,13 @@ _TRIAL: tuple[tuple[str, str], ...] = (
 """(rules, outcome): counted as ``rules_outcome``."""
 
 
+_LOOKUPS: Mapping[str, Counter] = {
+    "found_older": metrics.SCORE_LEAD_LOOKUPS.labels("older"),
+    "found_stored": metrics.SCORE_LEAD_LOOKUPS.labels("stored"),
+    "found_none": metrics.SCORE_LEAD_LOOKUPS.labels("new"),
+}
+
+
 class PartitionMetrics:
     def __init__(self, number: int) -> None:
         self._label = label = str(number)
@@ -47,6 +57,7 @@ class PartitionMetrics:
             self._children.append((f"{rules}_{outcome}", child))
         self._of: Counters | None = None
         self._last: dict[str, int] = {}
+        self._looked = dict.fromkeys(_LOOKUPS, 0)
         self._gauges: list[Gauge] = []
         self.swept = metrics.SCORE_SWEPT.labels(label)
         self.durable_position = self._gauge(metrics.SCORE_DURABLE_POSITION)
@@ -56,6 +67,13 @@ class PartitionMetrics:
         self._timers = self._gauge(metrics.SCORE_WAITING_TIMERS)
         self._cached = self._gauge(metrics.SCORE_CACHED_LEADS)
         self._unswept = self._gauge(metrics.SCORE_UNSWEPT)
+        self._next_timer = self._gauge(metrics.SCORE_NEXT_TIMER)
+        self._unsaved = self._gauge(metrics.SCORE_UNSAVED_LEADS)
+        self._rules = self._gauge(metrics.SCORE_RULES_VERSION)
+        self._durable_at = self._gauge(metrics.CHECKPOINT_AT)
+        self.lag_records = self._gauge(metrics.SCORE_LAG_RECORDS)
+        self.lag_seconds = self._gauge(metrics.SCORE_LAG_SECONDS)
+        self.state_bytes = self._gauge(metrics.SCORE_STATE_BYTES)
 
     def _gauge(self, gauge: Gauge) -> Gauge:
         self._gauges.append(gauge)
@@ -67,16 +85,30 @@ class PartitionMetrics:
             with suppress(KeyError):
                 gauge.remove(self._label)
 
-    def update(self, machine: LogPartition, cached: int) -> None:
+    def durable(self, position: int | None = None) -> None:
+        """All that is applied is durable; ``position``: the log's next offset, where it has moved."""
+        self._durable_at.set(time.time())
+        if position is not None:
+            self.durable_position.set(position)
+
+    def update(self, partition: ScorePartition) -> None:
         """Once per checkpoint. The machine's counters start at zero with each machine."""
+        machine = partition.machine
         if machine.counters is not self._of:
             self._of, self._last = machine.counters, {}
         for name, child in self._children:
             value: int = getattr(machine.counters, name)
             child.inc(value - self._last.get(name, 0))
             self._last[name] = value
+        for name, child in _LOOKUPS.items():
+            value = getattr(partition, name)
+            child.inc(value - self._looked[name])
+            self._looked[name] = value
         self._position.set(machine.state.position)
         self._clock.set(machine.state.clock / 1000)
         self._timers.set(len(machine.timers))
-        self._cached.set(cached)
+        self._next_timer.set(machine.timers.next_due / 1000)
+        self._rules.set(machine.state.version)
+        self._unsaved.set(partition.unsaved)
+        self._cached.set(partition.cached)
         self._unswept.set(machine.unswept is not None)

@@ -65,6 +65,12 @@ class ScorePartition:
         self.stopped = ""
         """Why the partition goes no further; empty: it does."""
         self.machine = self._machine(PartitionState(), {}, None)
+        self.found_older = 0
+        """Leads found in the older half of the cache, so far,"""
+        self.found_stored = 0
+        """in a cut that is being made durable or on disk,"""
+        self.found_none = 0
+        """and nowhere."""
         self._older: dict[bytes, Lead] = {}
         self._pending: dict[bytes, bytes] = {}
         self._pending_timers: list[tuple[bool, int, bytes]] = []
@@ -117,11 +123,15 @@ class ScorePartition:
 
     def _load(self, key: bytes) -> Lead | None:
         lead = self._older.get(key)
-        if lead is None:
-            raw = self._pending.get(key) or self.store.get(key)
-            if raw is not None:
-                lead = decode_lead(memoryview(raw)[STAMP_BYTES:])
-        return lead
+        if lead is not None:
+            self.found_older += 1
+            return lead
+        raw = self._pending.get(key) or self.store.get(key)
+        if raw is None:
+            self.found_none += 1
+            return None
+        self.found_stored += 1
+        return decode_lead(memoryview(raw)[STAMP_BYTES:])
 
     def _load_account(self, key: bytes) -> Account | None:
         raw = self._pending.get(key) or self.store.get(key)

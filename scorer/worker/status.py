@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mode import Service
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from scorer import metrics
 from scorer.errors import UserError
 from scorer.logs import failed
 from scorer.wire.asking import LEADS
@@ -50,13 +51,21 @@ class StatusServer(Service):
     abstract = False
     mundane_level = "debug"  # "Starting..." is no news
 
-    def __init__(self, host: str, port: int, problems: Problems, explainer: Explainer | None = None) -> None:
-        """``explainer``: None where no leads are scored."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        problems: Problems,
+        explainer: Explainer | None = None,
+        each_second: Callable[[], object] = lambda: None,
+    ) -> None:
+        """``explainer``: None where no leads are scored. ``each_second`` is called on the event loop."""
         super().__init__()
         self.address = (host, port)
         """Where it listens; the port is known once it has started."""
         self._problems = problems
         self._explainer = explainer
+        self._each_second = each_second
         self._beaten = time.monotonic()
         self._server: ThreadingHTTPServer | None = None
 
@@ -111,6 +120,8 @@ class StatusServer(Service):
     async def _beat(self) -> None:
         while not self.should_stop:
             self._beaten = time.monotonic()
+            metrics.WORKER_READY.set(not self._problems())
+            self._each_second()
             await self.sleep(BEAT)
 
     def answer(self, path: str) -> tuple[int, str, bytes, Mapping[str, str]]:

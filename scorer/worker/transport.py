@@ -27,6 +27,7 @@ import faust
 from faust.app.base import BootStrategy
 from yarl import URL
 
+from scorer import metrics
 from scorer.worker.chunk_consumer import ChunkTransport
 from scorer.worker.chunks import Chunk, ChunkOwner, Fetching
 from scorer.worker.owners import OwnersAssignor
@@ -94,6 +95,8 @@ class ChunkedApp(faust.App):
             web_enabled=False,
             PartitionAssignor=OwnersAssignor,
         )
+        self.part = ""
+        """``score`` or ``intake``: the name of its agent."""
         self.address = ""
         """Where other workers can ask this one; told to them by the consumer group."""
         self.transport = ChunkTransport([URL(url)], self)
@@ -105,6 +108,7 @@ class ChunkedApp(faust.App):
 
     def consume(self, name: str, topics: Sequence[str]) -> None:
         """The agent: hands every chunk of these topics to the owner."""
+        self.part = name
 
         async def agent(fetches: AsyncIterator[Sequence[Chunk]]) -> None:
             async for chunks in fetches:
@@ -131,8 +135,11 @@ class ChunkedApp(faust.App):
 
     async def _rebalanced(self, *_: Any, **__: Any) -> None:
         """Awaited by Faust's recovery service, in a task of its own, before it seeks and fetches."""
+        assignment = self.consumer.assignment()
+        metrics.WORKER_REBALANCES.labels(self.part).inc()
+        metrics.WORKER_PARTITIONS.labels(self.part).set(len(assignment))
         try:
-            await self.owner.assigned(self.consumer.assignment())
+            await self.owner.assigned(assignment)
         except Exception as error:  # noqa: BLE001
             self.fatal(error)
 
@@ -156,6 +163,24 @@ class ChunkedApp(faust.App):
         """See ``ChunkConsumerThread.look``."""
         found: dict[TP, tuple[int, int]] = await self._in_thread("look", tps)
         return found
+
+    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """See ``ChunkConsumerThread.ends``."""
+        found: dict[TP, int] = await self._in_thread("ends", tps)
+        return found
+
+    @property
+    def spent(self) -> Mapping[str, float]:
+        """Seconds that the owner has used so far, by stage: see ``metrics.WORKER_LOOP_SECONDS``."""
+        spent: Mapping[str, float] = self.owner.spent
+        return spent
+
+    @property
+    def fetching_seconds(self) -> float:
+        """Processor time that the consumer's thread has used so far."""
+        consumer = self._consumer
+        thread = None if consumer is None else consumer._thread  # noqa: SLF001 - one mechanism, three classes
+        return 0.0 if thread is None else float(thread.processor_seconds)
 
     async def read_from(self, positions: Mapping[TP, int]) -> None:
         """Reads assigned partitions from these offsets on, whether they were being read or not."""

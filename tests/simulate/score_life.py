@@ -100,8 +100,9 @@ class ScoreLife(Life):
 
     async def _offload(self, work: Callable[[], Any]) -> Any:
         await self.gate("before", "the local store")
-        work()
+        result = work()
         await self.gate("after", "the local store")
+        return result
 
     # -- for those who count ----------------------------------------------------------------------
 

@@ -1,0 +1,95 @@
+"""What is looked at now and then, for metrics: rules, the doors' clocks, local files."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from scorer import metrics
+from scorer.broker import Broker
+from scorer.wire.registry import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from scorer.domain.partition import LogPartition
+    from scorer.settings import Settings
+
+VERSIONS: Final = b"rules:"
+"""Before the number in the key of a version of the rules."""
+
+
+class Newest(NamedTuple):
+    """The newest version in the rules topic."""
+
+    version: int
+    written: float
+    """Unix seconds."""
+
+
+class RulesTopic:
+    """Asks Kafka: use it off the event loop. Raises ``UserError`` where Kafka does not answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._broker = Broker(settings)
+        self._newest = Newest(0, 0.0)
+        self._read = 0
+
+    def look(self) -> Newest:
+        """Reads what has been added since the last call."""
+        wanted = self._broker.range(RULES, 0)
+        start = max(wanted.start, self._read)
+        for message in self._broker.messages(RULES, 0, wanted._replace(start=start)):
+            key = message.key() or b""
+            number = key.removeprefix(VERSIONS)
+            if number != key and number.isdigit() and int(number) > self._newest.version:
+                self._newest = Newest(int(number), message.timestamp()[1] / 1000)
+        self._read = wanted.end
+        return self._newest
+
+
+class Whereabouts:
+    """Gauges whose labels come and go: which rules are where, and how far the doors have been read."""
+
+    def __init__(self) -> None:
+        self._rules: set[tuple[str, str]] = set()
+        self._doors: set[tuple[str, str]] = set()
+
+    def tell(self, machines: Iterable[LogPartition]) -> None:
+        """``machines``: of the partitions that are ours and restored."""
+        rules: Counter[tuple[str, str]] = Counter()
+        doors: dict[tuple[str, str], int] = {}
+        for machine in machines:
+            state = machine.state
+            if state.version:
+                rules[str(state.version), machine.rules.fingerprint] += 1
+            for door in state.doors:
+                place = door.topic, str(door.partition)
+                at = state.clocks.get(door.number, 0)
+                doors[place] = min(at, doors.get(place, at))
+        for labels, count in rules.items():
+            metrics.SCORE_RULES_PARTITIONS.labels(*labels).set(count)
+        for place, at in doors.items():
+            metrics.SCORE_DOOR_CLOCK.labels(*place).set(at / 1000)
+        for labels in self._rules - rules.keys():
+            metrics.SCORE_RULES_PARTITIONS.remove(*labels)
+        for place in self._doors - doors.keys():
+            metrics.SCORE_DOOR_CLOCK.remove(*place)
+        self._rules, self._doors = set(rules), set(doors)
+
+
+def bytes_in(folder: Path) -> int:
+    """Of the files directly in a folder; 0 where there is none."""
+    total = 0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    total += entry.stat().st_size
+                except OSError:  # compacted away meanwhile
+                    continue
+    except OSError:
+        return 0
+    return total
