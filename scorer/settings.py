@@ -49,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Local state; a cache of the changelog that may be deleted while the worker is stopped."""
     lead_secret: str = "development-only"  # noqa: S105 - `scorer worker` warns while it stands
     """Key of the HMAC that makes lead ids from identifiers."""
+    lead_secret_file: Path | None = None
+    """A file that holds it instead, without the white space around it."""
     blocked_identifiers: Path | None = None
     """A file of identifiers that name nobody, one a line, beside the usual ones (null, unknown ...)."""
     block_role_addresses: bool = False
@@ -138,9 +140,27 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             field = names[variable]
             values[field] = text.lower() if field in _WORDS else text
     try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=_path)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise UserError(f"environment: {error}", hint="the variables are SCORER_<SETTING>") from error
+    if settings.lead_secret_file is None:
+        return settings
+    if "lead_secret" in values:
+        raise UserError("SCORER_LEAD_SECRET and SCORER_LEAD_SECRET_FILE are both set", hint="leave one out")
+    return msgspec.structs.replace(
+        settings, lead_secret=_secret(settings.lead_secret_file), lead_secret_file=None
+    )
+
+
+def _secret(file: Path) -> str:
+    """What the file of the lead secret holds; raises ``UserError``."""
+    try:
+        secret = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"SCORER_LEAD_SECRET_FILE: {file} can't be read") from error
+    if not secret:
+        raise UserError(f"SCORER_LEAD_SECRET_FILE: {file} is empty")
+    return secret
 
 
 def _path(kind: type, text: Any) -> Any:

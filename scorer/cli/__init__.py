@@ -7,6 +7,7 @@ demo, which starts one) ever import Faust.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
@@ -30,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "shadow": ("scorer.cli.shadow", "Try a rule file beside the one in force."),
     "worker": ("scorer.cli.worker", "Score: read the doors, keep the scores, emit outcomes."),
     "collector": ("scorer.cli.collector", "Take events over HTTP: SDKs, webhooks, pixels."),
+    "health": ("scorer.cli.health", "Ask a running worker or collector whether it is well."),
+    "traffic": ("scorer.cli.traffic", "Invented publishers for a collector that is being tried."),
     "pixel": ("scorer.cli.pixel", "Make addresses of pixels for mails."),
     "link": ("scorer.cli.link", "Make tracked links for mails."),
     "import": ("scorer.cli.import_", "Bring in history."),
@@ -130,4 +133,12 @@ def _complain(message: str, hint: str | None, exit_code: int) -> int:
 
 def main() -> NoReturn:
     """The console script."""
+    if os.getpid() == 1:
+        # In a container: nothing ends process 1 that it has not asked for. Commands with a clean stop of
+        # their own replace this.
+        signal.signal(signal.SIGTERM, _end)
     sys.exit(run())
+
+
+def _end(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - a signal handler's
+    raise SystemExit(128 + number)
