@@ -23,7 +23,7 @@ JOBS ?= 3
 help: ## this list
 	@echo "make TARGET [ARGS='...']"; echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
-		while IFS='|' read -r name text; do printf '  %-14s %s\n' $$name "$$text"; done
+		while IFS='|' read -r name text; do printf '  %-18s %s\n' $$name "$$text"; done
 
 # -- environment: a stamp per lock file, so that the second run is instant ------------------------
 
@@ -64,7 +64,7 @@ demo: $(VENV)/.runtime ## the whole road, live in the terminal (ARGS='--for 60')
 	@$(BIN)/scorer demo $(ARGS)
 
 .PHONY: test
-test: lint kafka chromium clients ## lint, types, contracts, then every test, on a real Kafka
+test: lint kafka chromium clients prometheus ## lint, types, contracts, then every test, on a real Kafka
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: unit
@@ -155,6 +155,32 @@ $(PEERS)/.installed: $(VENV)/.created requirements/peers.txt
 bench-peers: $(VENV)/.dev $(PEERS)/.installed kafka ## other stream processors beside ours (ARGS='--events 100000')
 	@folder=$$($(BIN)/python tools/compile) || folder=.; \
 		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.bench.peers $(ARGS)
+
+# Unpacked, not installed: no service starts. PROMETHEUS=/path/to/it names another one.
+PROMETHEUS_BIN := .cache/prometheus/bin
+
+$(PROMETHEUS_BIN)/prometheus:
+	@command -v apt-get >/dev/null || { \
+		echo "no Prometheus here: install it, or set PROMETHEUS" >&2; exit 2; }
+	@echo "fetching Prometheus (19 MB, once)"
+	@rm -rf .cache/prometheus && mkdir -p .cache/prometheus
+	@cd .cache/prometheus && { apt-get download -qq prometheus 2>/dev/null || \
+		{ apt-get update -qq && apt-get download -qq prometheus; }; } && \
+		dpkg -x prometheus_*.deb unpacked && mv unpacked/usr/bin bin && rm -rf unpacked prometheus_*.deb
+
+.PHONY: prometheus
+prometheus: ## a Prometheus for the tests: PROMETHEUS, the system's, or Debian's in .cache
+	@[ -n "$$PROMETHEUS" ] || command -v prometheus >/dev/null || \
+		$(MAKE) --no-print-directory --silent $(PROMETHEUS_BIN)/prometheus
+
+.PHONY: dashboards
+dashboards: $(VENV)/.dev ## write deploy/grafana/dashboards from their sources, and look for faults
+	@$(BIN)/python -m deploy.grafana
+	@$(BIN)/python -m deploy.grafana check
+
+.PHONY: dashboards-preview
+dashboards-preview: $(VENV)/.dev kafka chromium prometheus ## pictures of them, of a Scorer at work (ARGS='--for 60')
+	@$(BIN)/python -m tests.deploy.preview $(ARGS)
 
 TOXIPROXY := .cache/toxiproxy/server
 

@@ -1,0 +1,1 @@
+"""How Scorer is deployed and watched; Python only where something is generated."""

@@ -1,0 +1,1 @@
+"""Dashboards as code: what `make dashboards` writes to deploy/grafana/dashboards."""
