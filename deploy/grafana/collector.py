@@ -173,8 +173,8 @@ SPEED: Final = (
 SEALED: Final = (
     Graph(
         title="Keys made",
-        say="Keys in each interval that were made to seal what identifies a person (docs/identity.md): one for a"
-        " lead of whom nothing was sealed before. Many at once slow a collector down.",
+        say="Keys in each interval that were made to seal what identifies a person (docs/identity.md): one"
+        " for a lead of whom nothing was sealed before. Many at once slow a collector down.",
         queries={
             "keys": of.gained("scorer_collector_lead_keys_total", over="$__interval"),
         },

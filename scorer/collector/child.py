@@ -54,8 +54,6 @@ DRAIN_SECONDS: Final = 10
 ASK_KAFKA_EVERY: Final = 2.0
 ASK_KAFKA_SECONDS: Final = 1.0
 # Python's collector finds hardly anything here that reference counting leaves.
-TOLD_LEVEL: Final = 3
-"""Syslog's: librdkafka tells what fails, connections among it."""
 GC_THRESHOLDS: Final = (20_000, 20, 100)
 
 
@@ -168,8 +166,7 @@ class Process:
         books = KafkaBookReader(self._settings, self._registry, ["collector"])
         await complete_book(books, self._wait_for)
         # Not before it may write: an idempotent producer that may not is done for.
-        told = {"logger": logs.librdkafka(), "log_level": TOLD_LEVEL}
-        self._producer = Producer(producer_config(self._settings.kafka) | told)
+        self._producer = Producer(producer_config(self._settings.kafka))
         self.sink.producer = self._producer
         while True:
             try:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
 
+from scorer import logs
 from scorer.kafka_errors import FORBIDDEN, fatal_in
 from scorer.wire.partitioner import partition_of
 
@@ -89,7 +90,9 @@ def producer_config(access: KafkaAccess) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 500,
         "retry.backoff.ms": 50,
         "retry.backoff.max.ms": 500,
-        "log_level": 2,
+        # What it says is said as we say things; errors are the least of it.
+        "logger": logs.librdkafka(),
+        "log_level": 3,
     }
 
 
