@@ -96,6 +96,10 @@ reference: $(VENV)/.runtime ## pages made from the words of the rule language an
 	$(BIN)/scorer rules schema > schemas/rule-file.schema.json
 	$(BIN)/python tools/metrics-page > docs/metrics.md
 
+.PHONY: alerts
+alerts: $(VENV)/.runtime ## Prometheus' rules, from the Python beside them
+	@$(BIN)/python -m deploy.prometheus.make > deploy/prometheus/rules.yaml
+
 .PHONY: format
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
@@ -118,6 +122,24 @@ chromium: ## a Chromium for the tests: the system's, or Debian's if we are root
 		echo "no Chromium here: install it (on Debian, apt-get install chromium), or set CHROMIUM" >&2; exit 2; \
 	fi
 
+# Prometheus and promtool, unpacked from Debian's package: that needs no root, and no service starts.
+# PROMETHEUS=/folder/with/both names others.
+PROMETHEUS_BIN := .cache/prometheus/bin
+
+$(PROMETHEUS_BIN):
+	@command -v apt-get >/dev/null && command -v dpkg >/dev/null || { \
+		echo "no Prometheus here: install it, or set PROMETHEUS to its folder" >&2; exit 2; }
+	@echo "fetching Prometheus (20 MB, once)"
+	@rm -rf .cache/prometheus && mkdir -p .cache/prometheus
+	@cd .cache/prometheus && { apt-get download -qq prometheus 2>/dev/null || \
+		{ apt-get update -qq && apt-get download -qq prometheus; }; } && \
+		dpkg -x prometheus_*.deb unpacked && mv unpacked/usr/bin bin && rm -rf unpacked prometheus_*.deb
+
+.PHONY: prometheus
+prometheus: ## a Prometheus for the tests: PROMETHEUS, the system's, or Debian's in .cache
+	@[ -n "$$PROMETHEUS" ] || command -v promtool >/dev/null || \
+		$(MAKE) --no-print-directory --silent $(PROMETHEUS_BIN)
+
 # Vendors' SDKs that are pointed at the collector, and the parser that reads our AsyncAPI page. The lock file
 # names no registry: npm asks the one that it is told to. Without npm, those tests are skipped.
 CLIENTS := .cache/clients
@@ -137,7 +159,7 @@ clients: ## vendors' SDKs for Node and browsers, for the tests, in .cache (once)
 	fi
 
 .PHONY: bench
-bench: $(VENV)/.dev kafka $(if $(filter-out acknowledged_missing,$(ARGS)),,.cache/toxiproxy/server) ## figures as JSON lines, also in build/figures.jsonl
+bench: $(VENV)/.dev kafka prometheus $(if $(filter-out acknowledged_missing,$(ARGS)),,.cache/toxiproxy/server) ## figures as JSON lines, also in build/figures.jsonl
 	@folder=$$($(BIN)/python tools/compile) || folder=.; \
 		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.bench $(ARGS)
 
@@ -155,23 +177,6 @@ $(PEERS)/.installed: $(VENV)/.created requirements/peers.txt
 bench-peers: $(VENV)/.dev $(PEERS)/.installed kafka ## other stream processors beside ours (ARGS='--events 100000')
 	@folder=$$($(BIN)/python tools/compile) || folder=.; \
 		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.bench.peers $(ARGS)
-
-# Unpacked, not installed: no service starts. PROMETHEUS=/path/to/it names another one.
-PROMETHEUS_BIN := .cache/prometheus/bin
-
-$(PROMETHEUS_BIN)/prometheus:
-	@command -v apt-get >/dev/null || { \
-		echo "no Prometheus here: install it, or set PROMETHEUS" >&2; exit 2; }
-	@echo "fetching Prometheus (19 MB, once)"
-	@rm -rf .cache/prometheus && mkdir -p .cache/prometheus
-	@cd .cache/prometheus && { apt-get download -qq prometheus 2>/dev/null || \
-		{ apt-get update -qq && apt-get download -qq prometheus; }; } && \
-		dpkg -x prometheus_*.deb unpacked && mv unpacked/usr/bin bin && rm -rf unpacked prometheus_*.deb
-
-.PHONY: prometheus
-prometheus: ## a Prometheus for the tests: PROMETHEUS, the system's, or Debian's in .cache
-	@[ -n "$$PROMETHEUS" ] || command -v prometheus >/dev/null || \
-		$(MAKE) --no-print-directory --silent $(PROMETHEUS_BIN)/prometheus
 
 .PHONY: dashboards
 dashboards: $(VENV)/.dev ## write deploy/grafana/dashboards from their sources, and look for faults
@@ -196,6 +201,10 @@ toxiproxy: $(TOXIPROXY) ## a network that can be cut, for the storm and acknowle
 storm: $(VENV)/.dev $(TOXIPROXY) kafka ## workers, brokers and network struck on a real Kafka (ARGS='--runs 3')
 	@folder=$$($(BIN)/python tools/compile) || folder=.; \
 		python=$$PWD/$(BIN)/python; cd "$$folder" && $$python -m tests.storm $(ARGS)
+
+.PHONY: alarms
+alarms: $(VENV)/.dev prometheus kafka ## strike a running Scorer: does the right alert fire? (five minutes)
+	@$(BIN)/python -m tests.alarms $(ARGS)
 
 .PHONY: compiled
 compiled: $(VENV)/.dev ## the engine compiled with mypyc, in build/compiled

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.bench import (
+    alerts,
     backtest,
     collector,
     collector_struck,
@@ -59,6 +60,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "collector_p99_ms": collector.latency,
     "collector_soak_growth_mb": collector.soak,
     "acknowledged_missing": collector_struck.missing,
+    "alerts_tested": alerts.tested_by_promtool,
     "fuzz_requests": fuzz.requests,
     "demo_first_qualified_s": demo.first_qualified,
 }

@@ -107,7 +107,7 @@ class WorkerProcess(Child):
 
         ``program``: the module that is run as the command, and arguments of its own.
         """
-        self._port = _free_port()
+        self._port = free_port()
         environment = {
             **reaching(settings),
             "SCORER_TOPIC_PREFIX": settings.topic_prefix,
@@ -169,7 +169,7 @@ class WorkerProcess(Child):
             raise RuntimeError(f"the worker ended with {self.process.returncode}: {self.last_words()}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

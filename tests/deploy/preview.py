@@ -18,7 +18,8 @@ from deploy.grafana.preview import pages, photographed
 from scorer import cli
 from scorer.dev.kafka import KafkaCluster
 from scorer.settings import Settings
-from tests.deploy.watched import SCRAPE, fast_rules, prometheus_program, watched
+from tests.deploy.watched import SCRAPE, fast_rules, watched
+from tests.support.prometheus import tool
 
 
 @click.command()
@@ -27,13 +28,12 @@ from tests.deploy.watched import SCRAPE, fast_rules, prometheus_program, watched
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/dashboards"), show_default=True)
 def main(seconds: float, workers: int, out: Path) -> None:
     """Start Kafka, workers, a collector and Prometheus, send traffic, and draw what the dashboards show."""
-    program = prometheus_program()
-    if program is None:
+    if tool("prometheus") is None:
         raise click.ClickException("there is no Prometheus here: make prometheus")
     with tempfile.TemporaryDirectory() as temporary, KafkaCluster() as kafka:
         folder = Path(temporary)
         settings = Settings(bootstrap=kafka.bootstrap, lead_secret="test")
-        with watched(settings, folder, program, workers, bad=1000) as running:
+        with watched(settings, folder, workers, bad=1000) as running:
             click.echo(f"Prometheus on {running.url}; traffic for {seconds:.0f} s", err=True)
             time.sleep(seconds / 2)
             changed = folder / "changed.yaml"

@@ -16,7 +16,7 @@ from deploy.grafana.preview import pages
 from scorer.settings import Settings
 from scorer.wire.registry import DISQUALIFIED, QUALIFIED
 from tests.bench.figures import report
-from tests.deploy.watched import SCRAPE, Watched, prometheus_program, wait_for, watched
+from tests.deploy.watched import SCRAPE, Watched, wait_for, watched
 from tests.support.intake import end_of
 
 if TYPE_CHECKING:
@@ -43,10 +43,7 @@ def settings(kafka: RunningKafka, topic_prefix: str) -> Settings:
 
 @pytest.fixture
 def running(settings: Settings, tmp_path: Path) -> Iterator[Watched]:
-    program = prometheus_program()
-    if program is None:
-        pytest.fail("there is no Prometheus here: make prometheus", pytrace=False)
-    with watched(settings, tmp_path, program) as scorer:
+    with watched(settings, tmp_path) as scorer:
         yield scorer
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.grafana.asking import buckets, named, step_of, substituted
 from deploy.grafana.expressions import Scope, or_nothing, or_zero
-from tests.deploy.watched import prometheus_program
+from tests.support.prometheus import tool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,14 +24,6 @@ LETTERS = "scorer_score_dead_letters_total"
 
 def letters(instance: str, reason: str) -> str:
     return f'{LETTERS}{{job="scorer-worker",instance="{instance}",reason="{reason}"}}'
-
-
-def promtool() -> str:
-    program = prometheus_program()
-    beside = Path(program).with_name("promtool") if program else None
-    if beside is None or not beside.exists():
-        pytest.skip("there is no promtool here: make prometheus")
-    return str(beside)
 
 
 def check(folder: Path, series: Mapping[str, str], query: str, wanted: Mapping[str, float]) -> None:
@@ -56,7 +48,7 @@ def check(folder: Path, series: Mapping[str, str], query: str, wanted: Mapping[s
     path = folder / "test.json"  # JSON is YAML
     path.write_text(json.dumps(test))
     ran = subprocess.run(
-        [promtool(), "test", "rules", str(path)], capture_output=True, text=True, check=False
+        [str(tool("promtool")), "test", "rules", str(path)], capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import re
-import shutil
-import socket
-import subprocess
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import msgspec
 
@@ -26,9 +19,10 @@ from tests.bench.road import WorkerProcess
 from tests.bench.workload import APP, BOOKING, EMAIL, FEEDBACK, PAGE, PROFILE, SOCIAL
 from tests.support.collecting import BASIC, BEARER, Client, CollectorProcess
 from tests.support.intake import Publisher, event
+from tests.support.prometheus import Prometheus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from scorer.settings import Settings
 
@@ -40,57 +34,11 @@ _TYPE = re.compile(r"^# TYPE (\w+) (\w+)$", re.MULTILINE)
 _METRICS = re.compile(r"metrics on (http://\S+)/metrics")
 
 
-# -- Prometheus ---------------------------------------------------------------------------------------
-
-
-def prometheus_program() -> str | None:
-    """PROMETHEUS=/path/to/it, what `make prometheus` has fetched, or the system's."""
-    fetched = ROOT / ".cache" / "prometheus" / "bin" / "prometheus"
-    return os.environ.get("PROMETHEUS") or (str(fetched) if fetched.exists() else shutil.which("prometheus"))
-
-
-@contextmanager
-def prometheus(program: str, folder: Path, targets: Mapping[str, list[str]]) -> Iterator[str]:
-    """``targets``: job -> host:port of each. Yields its address, once it answers."""
-    jobs = [
-        {"job_name": job, "static_configs": [{"targets": addresses}]} for job, addresses in targets.items()
-    ]
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "prometheus.json"  # JSON is YAML
-    config.write_text(json.dumps({"global": {"scrape_interval": f"{SCRAPE}s"}, "scrape_configs": jobs}))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    log = folder / "prometheus.log"
-    command = [
-        program,
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'tsdb'}",
-        f"--web.listen-address={address}",
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: _answers(f"http://{address}/-/ready"), lambda: log.read_text()[-3000:])
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def wait_for(what: Callable[[], object], words: Callable[[], object] = str, patience: float = 60) -> None:
     deadline = time.monotonic() + patience
     while not what():
         assert time.monotonic() < deadline, words()
         time.sleep(0.1)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=5) as answer:  # noqa: S310 - our own server
-            return answer.status == 200
-    except (URLError, OSError):
-        return False
 
 
 # -- traffic ------------------------------------------------------------------------------------------
@@ -209,9 +157,7 @@ def fast_rules(folder: Path) -> Path:
 
 
 @contextmanager
-def watched(
-    settings: Settings, folder: Path, program: str, workers: int = 1, bad: int = 40
-) -> Iterator[Watched]:
+def watched(settings: Settings, folder: Path, workers: int = 1, bad: int = 40) -> Iterator[Watched]:
     """Topics and rules are made; when it is entered everybody is ready, is watched, and has traffic."""
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -231,7 +177,7 @@ def watched(
             JOBS[0]: [worker.address.removeprefix("http://") for worker in crew],
             JOBS[1]: [found[1].removeprefix("http://")],
         }
-        url = stack.enter_context(prometheus(program, folder / "prometheus", targets))
+        url = stack.enter_context(Prometheus(folder / "prometheus", targets, SCRAPE)).url
         for worker in crew:
             wait_for(worker.ready, worker.last_words)
         collector.ready()

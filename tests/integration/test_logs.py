@@ -184,6 +184,6 @@ async def test_librdkafka_s_own_words_are_lines_of_the_same_log(caplog: pytest.L
         producer.poll(0.01)
         return [one.getMessage() for one in caplog.records if one.name == "librdkafka"]
 
-    await until(told)
+    await until(lambda: bool(told()), "librdkafka has said something")
     assert "127.0.0.1:1" in told()[0]
     assert {one.levelname for one in caplog.records if one.name == "librdkafka"} == {"WARNING"}

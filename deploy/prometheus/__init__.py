@@ -1,0 +1,1 @@
+"""Prometheus' rules, made from Python: ``python -m deploy.prometheus.make``."""
