@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "subject-access": ("scorer.cli.subject_access", "Show everything that is held about a person."),
     "explain": ("scorer.cli.explain", "Show why a lead stands where it does, now or then."),
     "insights": ("scorer.cli.insights", "Count what has become of leads, and chart it."),
+    "capacity": ("scorer.cli.capacity", "Size an installation for so many events a day."),
     "replay": ("scorer.cli.replay", "Score recorded events without a broker."),
     "backtest": ("scorer.cli.backtest", "Compare rule files over recorded events."),
 }

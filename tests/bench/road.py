@@ -25,7 +25,7 @@ from scorer.wire.topics import apply_topics
 from tests.support.intake import reaching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from scorer.domain.model import Model
@@ -102,10 +102,12 @@ class WorkerProcess(Child):
         *arguments: str,
         checkpoint: float = 1.0,
         program: Sequence[str] = ("scorer",),
+        given: Mapping[str, str] | None = None,
     ) -> None:
         """``folder``: for its local state and its log; made if it does not exist.
 
-        ``program``: the module that is run as the command, and arguments of its own.
+        ``program``: the module that is run as the command, and arguments of its own. ``given``: environment
+        variables besides ours, or instead of them.
         """
         self._port = free_port()
         environment = {
@@ -118,7 +120,7 @@ class WorkerProcess(Child):
             "SCORER_CHECKPOINT_INTERVAL": str(checkpoint),
         }
         command = [sys.executable, "-m", *program, "worker", *arguments]
-        super().__init__(command, environment, folder / "worker.log")
+        super().__init__(command, environment | dict(given or {}), folder / "worker.log")
 
     def metrics(self) -> dict[str, dict[tuple[str, ...], float]]:
         """Name -> label values in the order they are served -> value; nothing while it does not serve."""
