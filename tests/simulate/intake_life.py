@@ -12,6 +12,7 @@ from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
+from scorer.settings import Settings
 from scorer.wire.door_book import DoorBook
 from scorer.wire.registry import DEAD_LETTERS, LOG
 from scorer.worker.chunks import Chunk
@@ -33,9 +34,7 @@ class App:
 
     def __init__(self, life: IntakeLife) -> None:
         self._life = life
-        self.settings = SimpleNamespace(
-            bootstrap="", topic_prefix="", broker_profile="kafka", session_timeout=4.0
-        )
+        self.settings = Settings(session_timeout=4.0)
         self.fetching = SimpleNamespace(group="intake")
         self.fatal = life.fatal
 
