@@ -18,7 +18,6 @@ from scorer.insights.reading import KIND_OF, TOPICS, Forgetting, Moving, noted_o
 from scorer.insights.store import Store
 from scorer.insights.words import LONGEST
 from scorer.settings import Settings
-from scorer.wire.cluster import Found
 from scorer.wire.registry import LOG, MERGED, QUALIFIED, Registry
 from tests.unit.insights.test_figures import KEY, dump
 
@@ -137,8 +136,8 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
     class FakeCluster:
         def __init__(self, _: str) -> None: ...
 
-        def find(self, names: Any) -> dict[str, Found]:
-            return {name: Found(broker.ids[name.removeprefix("p.")], 1, 1, {}) for name in names}
+        def ids(self, names: Any) -> dict[str, str]:
+            return {name: broker.ids[name.removeprefix("p.")] for name in names}
 
     monkeypatch.setattr(feeding, "Cluster", FakeCluster)
     for topic, event in EXAMPLES:
