@@ -16,12 +16,11 @@ from msgspec.structs import replace
 from scorer.domain.model import decode_model, encode_model, fingerprint
 from scorer.domain.record import ANNOUNCE_ALL, Rules, decode_record, encode_record
 from scorer.errors import UserError
-from scorer.wire.registry import LOG, RULES, Registry
+from scorer.wire.registry import LOG, RULES, RULES_KEY, Registry
 
 if TYPE_CHECKING:
     from scorer.broker import Broker, Writer
 
-KEY = b"rules:"
 COMPLETE = b"rules.complete"
 
 
@@ -137,7 +136,7 @@ def _append(broker: Broker, writer: Writer, rules: Rules, end: int) -> None:
     limit = Registry.load().max_log_bytes
     if len(value) > limit:
         raise UserError(f"the compiled rules are {len(value):,} bytes; the log takes {limit:,}")
-    key = KEY + b"%d" % rules.version
+    key = RULES_KEY + b"%d" % rules.version
     writer.append(RULES, 0, key, value)
     writer.flush()
     for record in broker.read(RULES, 0, broker.ranges(RULES)[0]._replace(start=end)):
@@ -173,7 +172,7 @@ def _complete(marker: bytes) -> tuple[int, str]:
 
 
 def _rules(key: bytes | None, value: bytes | None) -> Rules | None:
-    if key is None or value is None or not key.startswith(KEY):
+    if key is None or value is None or not key.startswith(RULES_KEY):
         return None
     try:
         record = decode_record(value)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from scorer.errors import UserError
-from scorer.logs import failed
+from scorer.http_pages import PageHandler, PageServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,18 +17,9 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-log = logging.getLogger(__name__)
-
-REQUEST_TIMEOUT: Final = 10.0  # seconds for a request to come in
 TEXT: Final = "text/plain; charset=utf-8"
 OURS: Final = "scorer_collector_"
 BUILD: Final = "scorer_build_info"
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        """Not as http.server does, which prints the address of whoever asked."""
-        failed(log, "a request could not be answered")
 
 
 class _Ours(MultiProcessCollector):
@@ -55,23 +43,14 @@ class StatusPage:
         self._problems = problems
         page = self
 
-        class Handler(BaseHTTPRequestHandler):
-            timeout = REQUEST_TIMEOUT
+        class Handler(PageHandler):
+            protocol_version = "HTTP/1.0"  # nobody asks often enough to stay connected
 
-            def do_GET(self) -> None:
-                code, kind, body = page.answer(self.path.partition("?")[0])
-                with suppress(ConnectionError):  # whoever asked may have left
-                    self.send_response(code)
-                    self.send_header("Content-Type", kind)
-                    self.send_header("Content-Length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-                """Scrapes are not news."""
+            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+                self.reply(*page.answer(self.path.partition("?")[0]))
 
         try:
-            self._server = _Server((host, port), Handler)
+            self._server = PageServer((host, port), Handler)
         except OSError as error:
             raise UserError(
                 f"metrics can't be served on {host}:{port}: {error.strerror}",

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
+
+from scorer import http_pages
 
 PORT: Final = 8088
 """Where it is if that port is free; else anywhere."""
@@ -82,7 +82,7 @@ class PageServer:
         """Where the page is, once it is open."""
         self._port = port
         self._asked = float("-inf")
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -101,53 +101,34 @@ class PageServer:
         """``key``: the snippet's. ``collector``: its host and port."""
         page = self
 
-        class Handler(BaseHTTPRequestHandler):
-            timeout = TIMEOUT
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-            wbufsize = -1  # headers and body in one piece
-
-            def do_GET(self) -> None:
+        class Handler(http_pages.PageHandler):
+            def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 path, query = urlsplit(self.path).path, urlsplit(self.path).query
                 if path.startswith("/v1/"):
-                    self.reply(self.passed_on(b""))
+                    self.reply(*self.passed_on(b""))
                 elif path == "/score":
                     page.asked()
                     told = host.standing(parse_qs(query).get("visitor", [""])[0])
-                    self.reply(Reply(200, JSON, json.dumps(told).encode()))
+                    self.reply(*Reply(200, JSON, json.dumps(told).encode()))
                 else:
-                    self.reply(_shown(path, key))
+                    self.reply(*_shown(path, key))
 
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802 - http.server's name
                 length = self.headers.get("Content-Length", "0")
                 if not length.isdigit() or int(length) > LARGEST:
                     self.close_connection = True
-                    self.reply(Reply(413))
+                    self.reply(*Reply(413))
                     return
                 body = self.rfile.read(int(length))
                 if self.path.startswith("/v1/"):
-                    self.reply(self.passed_on(body))
+                    self.reply(*self.passed_on(body))
                 elif self.path == "/meeting":
-                    self.reply(_met(host, body))
+                    self.reply(*_met(host, body))
                 else:
-                    self.reply(Reply(404))
+                    self.reply(*Reply(404))
 
             def passed_on(self, body: bytes) -> Reply:
                 return _passed_on(collector, self.command, self.path, dict(self.headers.items()), body)
-
-            def reply(self, reply: Reply) -> None:
-                with suppress(ConnectionError):  # whoever asked may have left
-                    self.send_response(reply.status)
-                    self.send_header("Content-Type", reply.kind)
-                    self.send_header("Content-Length", str(len(reply.body)))
-                    for name, value in reply.headers:
-                        self.send_header(name, value)
-                    self.end_headers()
-                    self.wfile.write(reply.body)
-                    self.wfile.flush()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-                """The terminal is for scores."""
 
         self._server = _bound(self._port, Handler)
         self.address = f"http://127.0.0.1:{self._server.server_port}"
@@ -158,15 +139,12 @@ class PageServer:
         self._asked = time.monotonic()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
+class _Server(http_pages.PageServer):
     def handle_error(self, *_: object) -> None:
         """A browser that leaves in the middle."""
 
 
-def _bound(port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+def _bound(port: int, handler: type[http_pages.PageHandler]) -> _Server:
     try:
         return _Server(("127.0.0.1", port), handler)
     except OSError:

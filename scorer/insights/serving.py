@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
@@ -15,6 +14,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from scorer.errors import UserError
+from scorer.http_pages import PageHandler, PageServer
 from scorer.insights.asking import NAMES, answer
 from scorer.insights.figures import Asking
 from scorer.insights.files import read_only, refused
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 ROOT: Final = "/insights/"
 LEADS: Final = "/insights/leads/"
-REQUEST_TIMEOUT: Final = 10.0
-"""Seconds for a request to come in."""
 AT_ONCE: Final = 8
 """Requests that are answered at a time; more wait."""
 JSON: Final = "application/json"
@@ -109,59 +107,36 @@ def _error(status: int, message: str, hint: str | None = None) -> Reply:
     return status, _encode(said if hint is None else said | {"hint": hint})
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 64
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        """Not as http.server does, which prints the address of whoever asked."""
-        failed(log, "a request could not be answered")
-
-
-def server(answers: Answers, host: str, port: int) -> ThreadingHTTPServer:
+def server(answers: Answers, host: str, port: int) -> PageServer:
     """Listening, and yet to serve. Raises ``UserError`` where the port can't be had."""
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = REQUEST_TIMEOUT
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1  # headers and body in one piece
+    class Handler(PageHandler):
+        def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            self.say(answers.get(self.path))
 
-        def do_GET(self) -> None:
-            self.reply(*answers.get(self.path))
-
-        def do_HEAD(self) -> None:
-            self.reply(*answers.get(self.path), body=False)
+        def do_HEAD(self) -> None:  # noqa: N802 - http.server's name
+            self.say(answers.get(self.path), body=False)
 
         def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
             """What http.server refuses by itself, any other method among it."""
             self.close_connection = True  # what else was sent is not read
             self.request_version = self.protocol_version  # which may not have been understood
             if code == HTTPStatus.NOT_IMPLEMENTED:
-                self.reply(*_error(405, "this is for reading: GET"))
+                self.say(_error(405, "this is for reading: GET"))
             else:
-                self.reply(*_error(code, message or HTTPStatus(code).phrase))
+                self.say(_error(code, message or HTTPStatus(code).phrase))
 
-        def reply(self, status: int, content: bytes, *, body: bool = True) -> None:
-            with suppress(ConnectionError):  # whoever asked may have left
-                self.send_response(status)
-                self.send_header("Content-Type", JSON)
-                self.send_header("Content-Length", str(len(content)))
-                self.send_header("Cache-Control", "no-store")
-                if status == HTTPStatus.METHOD_NOT_ALLOWED:
-                    self.send_header("Allow", "GET, HEAD")
-                if self.close_connection:
-                    self.send_header("Connection", "close")
-                self.end_headers()
-                if body:
-                    self.wfile.write(content)
-                self.wfile.flush()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-            """Requests are not news."""
+        def say(self, reply: Reply, *, body: bool = True) -> None:
+            status, content = reply
+            headers = [("Cache-Control", "no-store")]
+            if status == HTTPStatus.METHOD_NOT_ALLOWED:
+                headers.append(("Allow", "GET, HEAD"))
+            if self.close_connection:
+                headers.append(("Connection", "close"))
+            self.reply(status, JSON, content, headers, body=body)
 
     try:
-        return _Server((host, port), Handler)
+        return PageServer((host, port), Handler)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LOG = "lead.log.v1"
 RULES = "lead.rules.v1"
+RULES_KEY = b"rules:"
+"""Before the number in the key of a version of the rules."""
 CHANGELOG = "lead.changelog.v1"
 DEAD_LETTERS = "dead.letters.v1"
 QUALIFIED = "lead.qualified.v1"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from scorer import metrics
 from scorer.broker import Broker
-from scorer.wire.registry import RULES
+from scorer.wire.registry import RULES, RULES_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from scorer.domain.partition import LogPartition
     from scorer.settings import Settings
-
-VERSIONS: Final = b"rules:"
-"""Before the number in the key of a version of the rules."""
 
 
 class Newest(NamedTuple):
@@ -43,7 +40,7 @@ class RulesTopic:
         start = max(wanted.start, self._read)
         for message in self._broker.messages(RULES, 0, wanted._replace(start=start)):
             key = message.key() or b""
-            number = key.removeprefix(VERSIONS)
+            number = key.removeprefix(RULES_KEY)
             if number != key and number.isdigit() and int(number) > self._newest.version:
                 self._newest = Newest(int(number), message.timestamp()[1] / 1000)
         self._read = wanted.end

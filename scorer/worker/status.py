@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from scorer import metrics
 from scorer.errors import UserError
+from scorer.http_pages import PageHandler, PageServer
 from scorer.logs import failed
 from scorer.wire.asking import LEADS
 from scorer.worker.explainer import headers
@@ -31,21 +30,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REQUEST_TIMEOUT = 10.0  # seconds for a request to come in
 BEAT = 1.0  # seconds
 DEAD_AFTER = 30.0  # seconds without a beat of the event loop
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 FAILED = b'{"error":"our code failed on this lead","hint":"the log of the worker says where"}'
-
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 64
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        """Not as http.server does, which prints the address of whoever asked."""
-        failed(log, "a request could not be answered")
 
 
 class _Ours(Collector):
@@ -77,38 +66,19 @@ class StatusServer(Service):
         self._explainer = explainer
         self._each_second = each_second
         self._beaten = time.monotonic()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: PageServer | None = None
 
     async def on_start(self) -> None:
         """Raises ``UserError`` when the port is taken."""
         status = self
 
-        class Handler(BaseHTTPRequestHandler):
-            timeout = REQUEST_TIMEOUT
-            protocol_version = "HTTP/1.1"  # workers that ask each other stay connected
-            disable_nagle_algorithm = True
-            wbufsize = -1  # headers and body in one piece
-
-            def do_GET(self) -> None:
+        class Handler(PageHandler):
+            def do_GET(self) -> None:  # noqa: N802 - http.server's name
                 code, content_type, body, more = status.answer(self.path)
-                with suppress(ConnectionError):  # whoever asked may have left
-                    self.reply(code, content_type, body, more)
-
-            def reply(self, code: int, content_type: str, body: bytes, more: Mapping[str, str]) -> None:
-                self.send_response(code)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(body)))
-                for name, value in more.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-                self.wfile.flush()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-                """Scrapes are not news."""
+                self.reply(code, content_type, body, more.items())
 
         try:
-            self._server = _Server(self.address, Handler)
+            self._server = PageServer(self.address, Handler)
         except OSError as error:
             raise UserError(
                 f"metrics can't be served on {self.address[0]}:{self.address[1]}: {error.strerror}",

@@ -15,8 +15,9 @@ from scorer.domain.lead import Lead, new_lead
 from scorer.domain.links import Links
 from scorer.domain.model import Award, Fixed, Matcher, Model, Score, Threshold, encode_model
 from scorer.domain.rules import build
+from scorer.http_pages import PageHandler
 from scorer.wire.asking import Reply, ask
-from scorer.worker import explainer, status
+from scorer.worker import explainer
 from scorer.worker.explainer import Explainer, NotHere, Standing
 from scorer.worker.status import StatusServer
 
@@ -111,7 +112,7 @@ async def test_a_lead_is_followed_through_other_workers() -> None:
 
 
 async def test_a_connection_that_has_been_closed_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "REQUEST_TIMEOUT", 0.2)
+    monkeypatch.setattr(PageHandler, "timeout", 0.2)
     async with serving(Leads("a"), Leads("b", {"b1": known()})) as asked:
         for _ in range(3):
             assert (await asked("b1")).status == 200
