@@ -2,7 +2,8 @@
 
 uvicorn bounds neither how long a request's head may be nor how long one may take to arrive: a client that
 sends a byte a second, or a header without an end, would keep a connection and its memory for good. Instead
-of a timer per request, which would cost more than the parsing, a sweep looks at all connections.
+of a timer per request, which would cost more than the parsing, a sweep looks at all connections; uvicorn's
+own timer, for connections that nobody uses, is left out for the same reason.
 
 A connection ends when requests that have come whole are answered, also where something broken follows them,
 or where the client has said that nothing follows. uvicorn would close at once, and then fail on the answers.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
@@ -38,8 +40,22 @@ _LARGE: Final = b'{"success":false,"code":"too_large","message":"the request is 
 _BROKEN: Final = b'{"success":false,"code":"not_http","message":"this is no HTTP request"}'
 
 
+class _Dropping(list[tuple[bytes, bytes]]):
+    """Takes trailers, of which there may be any number, and keeps none."""
+
+    def append(self, _: tuple[bytes, bytes]) -> None:
+        pass
+
+
+_TRAILERS: Final = _Dropping()
+
+
+class _EndedError(Exception):
+    """To the parser: nothing behind this is read."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection. What runs for each request overrides as little as it can: calls are what it costs."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,6 +63,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """When what is being waited for has to be here, on the loop's clock; 0: nothing is."""
         self._size = 0
         """Bytes since the head or what follows it began, about."""
+        self._came = 0
+        """Bytes that came last: there may be several requests in them."""
         self._in_head = True
         self._refused = False
         self._running: RequestResponseCycle | None = None
@@ -63,49 +81,55 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        if self._in_head and not self.until:
+        if self._in_head and not self._size:
             self.until = self.loop.time() + HEAD_SECONDS
-        self._size += len(data)
-        super().data_received(data)
+        self._came = came = len(data)
+        self._size += came
+        try:
+            self.parser.feed_data(data)
+        except HttpParserError:
+            # Also where a callback of ours has failed, which is where that has refused it.
+            self.refuse(400, b"Bad Request", _BROKEN)
+        except HttpParserUpgrade:
+            pass  # what is offered is not taken up; see below
         if self._size > MAX_HEAD:
             if self._in_head:
-                self.refuse(431, b"Request Header Fields Too Large", _LONG)
+                self._refuse_head()
             elif self._size > MAX_REQUEST:
                 self.refuse(413, b"Content Too Large", _LARGE)
 
     def on_headers_complete(self) -> None:
-        if self._refused:
-            return
-        if len(self.headers) > MAX_HEADERS or _size(self.url, self.headers) > MAX_HEAD:
-            self.refuse(431, b"Request Header Fields Too Large", _LONG)
-            return
+        if len(self.headers) > MAX_HEADERS or (
+            max(self._size, self._came) > MAX_HEAD and _size(self.url, self.headers) > MAX_HEAD
+        ):
+            self._refuse_head()
+            raise _EndedError
         super().on_headers_complete()
+        self.headers = _TRAILERS
         self._in_head = False
         self._size = 0
         self.until = self.loop.time() + BODY_SECONDS
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False  # the parser reads nothing behind it
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # and not a trailer, of which there may be any number
-            super().on_header(name, value)
-
-    def on_body(self, body: bytes) -> None:
-        if not self._refused:
-            super().on_body(body)
-
     def on_message_complete(self) -> None:
-        if self._refused:
-            return
         super().on_message_complete()
         self._in_head = True
         self._size = 0
         self.until = 0.0
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._ending and not self._answering():
+        """As uvicorn's, without its timer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._ending:
             self._end()
+        elif not self.until:
+            self.until = self.loop.time() + self.timeout_keep_alive
 
     def eof_received(self) -> bool:  # type: ignore[override] # which closes at once
         """Whether the connection stays open: who says nothing more may still want its answers."""
@@ -118,9 +142,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
         super().connection_lost(exc)
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words
-        self.refuse(400, b"Bad Request", _BROKEN)
 
     def refuse(self, status: int, phrase: bytes, body: bytes) -> None:
         """Answers what comes in now so, where nothing has been answered to it yet, and closes."""
@@ -144,7 +165,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end()
 
     def late(self) -> None:
-        self.refuse(408, b"Request Timeout", _LATE)
+        """What was waited for is not here."""
+        if self._in_head and not self._size and self._running is not None:
+            self.transport.close()  # it has had its answers
+        else:
+            self.refuse(408, b"Request Timeout", _LATE)
+
+    def _refuse_head(self) -> None:
+        self.refuse(431, b"Request Header Fields Too Large", _LONG)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle

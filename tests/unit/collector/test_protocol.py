@@ -28,6 +28,8 @@ class Served:
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked: list[str] = []
+        self.headers: dict[str, list[bytes]] = {}
+        """Path -> names, when all has come."""
         self.left = 0
         """Requests whose sender was gone before the body was whole."""
         config = uvicorn.Config(
@@ -40,6 +42,7 @@ class Served:
             lifespan="off",
             log_config=None,
         )
+        self.keep_alive = config.timeout_keep_alive
         self._server = uvicorn.Server(config)
         self._writers: list[asyncio.StreamWriter] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -55,6 +58,7 @@ class Served:
                 self.left += 1
                 return
             more = message.get("more_body", False)
+        self.headers[scope["path"]] = [name for name, _ in scope["headers"]]
         await self.gate.wait()
         body = scope["path"].encode()
         headers = [(b"content-length", b"%d" % len(body))]
@@ -243,5 +247,68 @@ def test_who_offers_another_protocol_is_answered_in_this_one(play: Play) -> None
         said = await heard(reader)
         assert answers(said) == [(200, b"/1")]
         assert b"connection: close" in said, "nothing behind it would be read"
+
+    play(talk)
+
+
+def test_who_asks_for_nothing_more_is_left_after_a_while(play: Play) -> None:
+    async def talk(served: Served) -> None:
+        now = asyncio.get_running_loop().time()
+        reader, writer = await served.connect()
+        writer.write(GOOD % 1)
+        await served.until_asked("/1")
+        served.sweep(now + served.keep_alive - 1)
+        writer.write(GOOD % 2)
+        await served.until_asked("/2")
+        served.sweep(now + served.keep_alive + 10)
+        assert answers(await heard(reader)) == [(200, b"/1"), (200, b"/2")], "and is told nothing"
+
+    play(talk)
+
+
+@pytest.mark.parametrize("answered", [b"", GOOD % 1])
+def test_a_head_that_takes_too_long_is_told_so(play: Play, answered: bytes) -> None:
+    async def talk(served: Served) -> None:
+        now = asyncio.get_running_loop().time()
+        reader, writer = await served.connect()
+        if answered:
+            writer.write(answered)
+            await reader.readuntil(b"\r\n\r\n/1")
+        writer.write(b"GET /2 HTTP/1.1\r\n")
+        await asyncio.sleep(0.05)
+        served.sweep(now + protocol.HEAD_SECONDS - 1)
+        writer.write(b"X: y\r\n")
+        await asyncio.sleep(0.05)
+        served.sweep(now + protocol.HEAD_SECONDS + 1)
+        ((status, body),) = answers(await heard(reader))
+        assert (status, json.loads(body)["code"]) == (408, "too_slow")
+
+    play(talk)
+
+
+@pytest.mark.parametrize("before", [b"", GOOD % 1])
+@pytest.mark.parametrize("fields", [1, 50])
+def test_a_head_that_is_too_large_is_refused_however_it_comes(play: Play, before: bytes, fields: int) -> None:
+    async def talk(served: Served) -> None:
+        reader, writer = await served.connect()
+        value = b"x" * (protocol.MAX_HEAD // fields)
+        writer.write(before + b"GET /2 HTTP/1.1\r\n" + (b"X: %s\r\n" % value) * fields + b"\r\n")
+        *good, (status, body) = answers(await heard(reader))
+        assert good == ([(200, b"/1")] if before else [])
+        assert (status, json.loads(body)["code"]) == (431, "head_too_large")
+        assert "/2" not in served.asked
+
+    play(talk)
+
+
+def test_what_follows_a_body_is_no_header(play: Play) -> None:
+    async def talk(served: Served) -> None:
+        reader, writer = await served.connect()
+        chunked = b"POST /post HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+        writer.write(chunked + b"Authorization: Basic x\r\n" * 200 + b"\r\n" + GOOD % 2)
+        await served.until_asked("/2")
+        writer.write_eof()
+        assert answers(await heard(reader)) == [(200, b"/post"), (200, b"/2")]
+        assert served.headers == {"/post": [b"host", b"transfer-encoding"], "/2": [b"host"]}
 
     play(talk)
