@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEADLINE: Final = 0.9
+DEADLINE: Final = 0.8
 """Seconds until whoever waits is told that nothing is known."""
 POLL: Final = 0.003
 """Seconds between two looks at what was acknowledged, while anything is under way."""
