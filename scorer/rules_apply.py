@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from scorer.domain.model import decode_model, encode_model, fingerprint
 from scorer.domain.record import ANNOUNCE_ALL, Rules, decode_record, encode_record
 from scorer.errors import UserError
+from scorer.wire.moved import Marks
 from scorer.wire.registry import LOG, RULES, RULES_KEY, Registry
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Stored(NamedTuple):
     """Version and fingerprint of what is known to be in every log partition; (0, "") for nothing."""
     end: int
     """The topic's end offset when it was read."""
+    moved: str | None = None
+    """Why no rules may be put in force: the log is moved away, or not all here."""
 
     @property
     def newest(self) -> Rules | None:
@@ -69,14 +72,15 @@ def read(broker: Broker) -> Stored:
     """Every rule set there is; raises ``UserError`` without the topic."""
     wanted = broker.ranges(RULES)[0]
     versions: dict[int, Rules] = {}
-    complete = b""
+    complete, marks = b"", Marks()
     for record in broker.read(RULES, 0, wanted):
+        marks.take(record.key, record.value)
         if record.key == COMPLETE:
             complete = record.value or b""
         elif (rules := _rules(record.key, record.value)) is not None:
             # Two appliers at once may both have written a version; the first one's is in force.
             versions.setdefault(rules.version, rules)
-    return Stored(versions, _complete(complete), wanted.end)
+    return Stored(versions, _complete(complete), wanted.end, marks.refusal(complete=bool(complete)))
 
 
 def apply(
@@ -93,10 +97,12 @@ def apply(
 
     ``expected``: the version that is in force, as far as we know. ``keep_shadow``: rules that are tried
     beside those in force are tried beside these, too. Raises ``UserError`` where Kafka refuses, another
-    version is in force, or somebody else applies at the same time.
+    version is in force, the log is moved elsewhere, or somebody else applies at the same time.
     """
     partitions = broker.partitions(LOG)
     stored = read(broker)
+    if stored.moved is not None:
+        raise UserError(stored.moved, exit_code=1)
     newest = stored.newest
     completed = 0
     if keep_shadow and newest is not None:

@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pixel": ("scorer.cli.pixel", "Make addresses of pixels for mails."),
     "link": ("scorer.cli.link", "Make tracked links for mails."),
     "import": ("scorer.cli.import_", "Bring in history."),
-    "log": ("scorer.cli.log", "Export the lead log."),
+    "log": ("scorer.cli.log", "Export the lead log, or move it."),
     "dead-letters": ("scorer.cli.dead_letters", "List, inspect and re-drive what could not be used."),
     "erase": ("scorer.cli.erase", "Forget a person, and prove it."),
     "subject-access": ("scorer.cli.subject_access", "Show everything that is held about a person."),

@@ -1,4 +1,4 @@
-"""``scorer log``: the lead log as text."""
+"""``scorer log``: the lead log as text, and in another place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scorer.cli.log_migrate import migrate
 from scorer.cli.options import kafka_options
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def export(partition: int | None, output: Path | None, settings: Settings) -> No
             written += 1
     partitions = "1 partition" if len(work.ranges) == 1 else f"{len(work.ranges)} partitions"
     click.echo(f"{written:,} records of {partitions}", err=True)
+
+
+command.add_command(migrate)
 
 
 def _writer(output: Path | None) -> AbstractContextManager[Any]:

@@ -55,7 +55,7 @@ def _wishes(function: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         from scorer.wire.topic_plan import Wishes
 
-        wishes = Wishes(_counts(counts), replication_factor, new_generation)
+        wishes = Wishes(partition_counts(counts), replication_factor, new_generation)
         return function(*args, wishes=wishes, **kwargs)
 
     return with_wishes
@@ -150,7 +150,8 @@ def acls(topic_prefix: str | None, names: tuple[str, ...], form: str, principal:
     click.echo("\n\n".join(blocks))
 
 
-def _counts(texts: tuple[str, ...]) -> dict[str, int]:
+def partition_counts(texts: tuple[str, ...]) -> dict[str, int]:
+    """What --partitions was given, by topic; raises ``UserError``."""
     counts: dict[str, int] = {}
     for text in texts:
         topic, equals, number = text.partition("=")

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
     from scorer.settings import Settings
 
-Operation = Literal["Read", "Write", "Create", "Alter", "Describe", "DescribeConfigs", "AlterConfigs"]
+Operation = Literal[
+    "Read", "Write", "Create", "Delete", "Alter", "Describe", "DescribeConfigs", "AlterConfigs"
+]
 Kind = Literal["topic", "group"]
 SEALED, OPENED = "sealed_fields", "open_in_outcomes"
 _VIEWS: Final = (SCORE, IDENTITY, ACCOUNT_SCORE)
@@ -120,6 +122,18 @@ def components(registry: Registry, app_id: str = "scorer") -> dict[str, Componen
         ),
         Component("import", "scorer import", _topics([LOG], "Write")),
         Component("export", "scorer log export", _topics([LOG, DEAD_LETTERS], "Read")),
+        Component(
+            "migrate",
+            "scorer log migrate: under the old prefix and under the new one",
+            (
+                *_topics(every, "Create", "Alter", "AlterConfigs"),
+                *_topics([name for name in every if name not in doors], "Delete"),
+                *_topics([LOG, RULES, CHANGELOG, LEAD_KEYS], "Read", "Write"),
+                *_topics(_VIEWS, "Write"),
+                Grant("group", f"{app_id}-intake", ("Describe",)),
+                Grant("group", f"{app_id}-score", ("Describe",)),
+            ),
+        ),
         Component("explain", "scorer explain", _topics([LOG, DEAD_LETTERS], "Read")),
         Component(
             "insights",

@@ -62,8 +62,8 @@ class New(NamedTuple):
     config: Mapping[str, str]
 
 
-class _UnknownTopicError(UserError):
-    pass
+class _UnknownError(UserError):
+    """No such topic, or no such group."""
 
 
 def _in_words(operation: str) -> str:
@@ -149,7 +149,7 @@ class Cluster:
         for name, future in asked.items():
             try:
                 described = self._result(future, "Describe", f"{kind} {name}")
-            except _UnknownTopicError:
+            except _UnknownError:
                 continue
             except NotAllowedError:
                 found[name] = frozenset[str]()
@@ -191,6 +191,36 @@ class Cluster:
         altered = self._client.incremental_alter_configs([resource], request_timeout=TIMEOUT)
         self._result(altered[resource], "AlterConfigs", f"topic {name}")
 
+    def delete(self, names: Collection[str]) -> None:
+        """Those of the topics that exist; returns when they are gone."""
+        there = list(self.ids(names))
+        if not there:
+            return
+        deleted = self._client.delete_topics(there, request_timeout=TIMEOUT, operation_timeout=TIMEOUT)
+        self._results(deleted, "Delete")
+        deadline = time.monotonic() + TIMEOUT
+        while left := self.ids(there):
+            if time.monotonic() > deadline:
+                raise UserError(f"{', '.join(left)}: still there after {TIMEOUT:.0f} s", exit_code=1)
+            time.sleep(_LOOK_AGAIN)
+
+    def truncate(self, name: str, starts: Mapping[int, int]) -> None:
+        """Delete the records of partitions before these offsets."""
+        before = [TopicPartition(name, number, start) for number, start in starts.items()]
+        for future in self._client.delete_records(before, request_timeout=TIMEOUT).values():
+            self._result(future, "Delete", f"topic {name}")
+
+    def members(self, groups: Collection[str]) -> dict[str, int]:
+        """Consumer group -> how many members it has; a static one that is away counts until it times out."""
+        asked = self._client.describe_consumer_groups(sorted(groups), request_timeout=TIMEOUT)
+        found = {}
+        for name, future in asked.items():
+            try:
+                found[name] = len(self._result(future, "Describe", f"group {name}").members)
+            except _UnknownError:
+                found[name] = 0
+        return found
+
     def _wait(self, counts: Mapping[str, int]) -> None:
         """Until so many partitions answer: "created" and even a leader's name come before that."""
         silent = {(name, number) for name, count in counts.items() for number in range(count)}
@@ -229,7 +259,7 @@ class Cluster:
         for name, future in self._client.describe_topics(TopicCollection(list(names))).items():
             try:
                 found[name] = self._result(future, "Describe", f"topic {name}")
-            except _UnknownTopicError:
+            except _UnknownError:
                 continue
         return found
 
@@ -245,8 +275,8 @@ class Cluster:
                 return future.result(_HEAR_EVERY)
             except KafkaException as error:
                 code = error.args[0].code()
-                if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise _UnknownTopicError(resource, exit_code=1) from error
+                if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND):
+                    raise _UnknownError(resource, exit_code=1) from error
                 if code in FORBIDDEN:
                     raise not_allowed(self._access, operation, resource) from error
                 hear(self._client)

@@ -12,6 +12,7 @@ from scorer.broker import Broker
 from scorer.errors import UserError
 from scorer.wire.cluster import Cluster
 from scorer.wire.doors import KEY, decode_entry, door_numbers
+from scorer.wire.moved import Marks
 from scorer.wire.permissions import require_allowed
 from scorer.wire.registry import RULES
 
@@ -76,12 +77,16 @@ class KafkaBookReader:
             require_allowed(self._administration(), self._settings, self._registry, self._needs)
             self._needs = ()
         broker = Broker(self._settings)
-        entry, rules = None, False
+        entry, rules, marks = None, False, Marks()
         for record in broker.read(RULES, 0, broker.ranges(RULES)[0]):
             if record.key == KEY and record.value is not None:
                 entry = decode_entry(record.value)
             elif record.key == RULES_COMPLETE:
                 rules = True
+            else:
+                marks.take(record.key, record.value)
+        if (moved := marks.refusal(complete=rules)) is not None:
+            return DoorBook({}, {}, moved)
         topics = self._doors if self._settings.broker_profile != "embedded" else ()
         if entry is None or not entry.log or not entry.topic_ids.keys() >= set(topics):
             return DoorBook({}, {}, "the doors are not complete: run `scorer topics apply`")

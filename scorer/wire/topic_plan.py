@@ -29,6 +29,8 @@ UNALTERABLE = {
 }
 """Settings that apply does not put right, with the reason."""
 
+FIXED = "the log's partition count is fixed: another one is a new log generation (`scorer log migrate`)"
+
 _FIRST_RECORDS = 1000
 """Of the log: the doors record is among the first that a partition gets."""
 
@@ -164,7 +166,7 @@ def _compare(topic: Topic, there: Found, partitions: int, replicas: int, wishes:
     if there.partitions != partitions:
         fix, hint = Fix.GROW, ""
         if topic.name == LOG:
-            fix, hint = Fix.REFUSE, "the log's partition count is fixed: another one is a new log generation"
+            fix, hint = Fix.REFUSE, FIXED
         elif there.partitions > partitions:
             fix, hint = Fix.REFUSE, "Kafka cannot take partitions away"
         lines.append(Difference(topic.name, "partitions", str(partitions), str(there.partitions), fix, hint))

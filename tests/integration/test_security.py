@@ -17,6 +17,7 @@ from scorer.dev.certificates import Authority
 from scorer.dev.kafka import KafkaCluster
 from scorer.domain.model import encode_model
 from scorer.errors import UserError
+from scorer.migration import running
 from scorer.rulefile import require as read_rules
 from scorer.settings import Settings
 from scorer.wire.cluster import Cluster
@@ -26,6 +27,8 @@ from scorer.wire.topic_plan import Wishes
 from scorer.wire.topics import apply_topics
 from tests.bench.road import WorkerProcess
 from tests.integration.guarding import PASSWORD, PATIENCE, REGISTRY, House, until
+from tests.integration.score_running import make_topics
+from tests.integration.test_migrate import Story, dies, score
 from tests.support.collecting import BASIC, Client, CollectorProcess
 from tests.support.intake import Publisher, event, reaching
 
@@ -172,6 +175,28 @@ def test_commands_can_do_with_what_is_listed_for_them(
         assert "refuse" not in said, said
         assert "not allow" not in said, said
         assert ended == code, said
+
+
+def test_the_log_can_be_moved_with_what_is_listed_for_it(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = Settings(
+        bootstrap=house.kafka.bootstrap, topic_prefix=f"{house.prefix}old.", data_dir=tmp_path / "old"
+    )
+    broker, story = make_topics(old, 2), Story(3)
+    story.tell(broker, story.piece(0, 0.2), [])
+    score(old, broker, tmp_path)
+    here, there = House(house.kafka, old.topic_prefix), House(house.kafka, f"{house.prefix}new.")
+    mover = here.somebody("mover", "migrate")
+    there.allow(mover.kafka.principal, there.grants(mover, "migrate"))
+    for variable, value in reaching(mover).items():
+        monkeypatch.setenv(variable, value)
+    until(lambda: lacks(mover, ["migrate"]) == "", "all is given")
+    move = ["log", "migrate", "--topic-prefix", old.topic_prefix, "--to-prefix", there.prefix]
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "copy_rules", dies)
+        assert cli.run(move) == cli.INTERRUPTED
+    assert cli.run(move) == 0, capsys.readouterr().err
 
 
 # -- with less ------------------------------------------------------------------------------------------

@@ -61,6 +61,6 @@ def test_every_test_exists(page: Path) -> None:
         assert not test or re.search(rf"def {test}\(", text), f"{file} has no {test}"
 
 
-@pytest.mark.parametrize("wrong", ["log migrate", "topics apply --no-such-flag"])
+@pytest.mark.parametrize("wrong", ["log no-such-command", "topics apply --no-such-flag"])
 def test_what_does_not_exist_is_noticed(wrong: str) -> None:
     assert complaint(wrong.split())
