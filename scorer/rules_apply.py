@@ -17,12 +17,10 @@ from scorer.domain.model import decode_model, encode_model, fingerprint
 from scorer.domain.record import ANNOUNCE_ALL, Rules, decode_record, encode_record
 from scorer.errors import UserError
 from scorer.wire.moved import Marks
-from scorer.wire.registry import LOG, RULES, RULES_KEY, Registry
+from scorer.wire.registry import LOG, RULES, RULES_COMPLETE, RULES_KEY, Registry
 
 if TYPE_CHECKING:
     from scorer.broker import Broker, Writer
-
-COMPLETE = b"rules.complete"
 
 
 class Stored(NamedTuple):
@@ -33,8 +31,13 @@ class Stored(NamedTuple):
     """Version and fingerprint of what is known to be in every log partition; (0, "") for nothing."""
     end: int
     """The topic's end offset when it was read."""
-    moved: str | None = None
-    """Why no rules may be put in force: the log is moved away, or not all here."""
+    marks: Marks
+    """Whether the log has been moved, or is being moved here."""
+
+    @property
+    def moved(self) -> str | None:
+        """Why no rules may be put in force; None: they may."""
+        return self.marks.refusal(complete=self.complete[0] != 0)
 
     @property
     def newest(self) -> Rules | None:
@@ -75,12 +78,12 @@ def read(broker: Broker) -> Stored:
     complete, marks = b"", Marks()
     for record in broker.read(RULES, 0, wanted):
         marks.take(record.key, record.value)
-        if record.key == COMPLETE:
+        if record.key == RULES_COMPLETE:
             complete = record.value or b""
         elif (rules := _rules(record.key, record.value)) is not None:
             # Two appliers at once may both have written a version; the first one's is in force.
             versions.setdefault(rules.version, rules)
-    return Stored(versions, _complete(complete), wanted.end, marks.refusal(complete=bool(complete)))
+    return Stored(versions, _complete(complete), wanted.end, marks)
 
 
 def apply(
@@ -101,8 +104,8 @@ def apply(
     """
     partitions = broker.partitions(LOG)
     stored = read(broker)
-    if stored.moved is not None:
-        raise UserError(stored.moved, exit_code=1)
+    if (moved := stored.moved) is not None:
+        raise UserError(moved, exit_code=1)
     newest = stored.newest
     completed = 0
     if keep_shadow and newest is not None:
@@ -168,8 +171,13 @@ def _complete_everywhere(writer: Writer, rules: Rules, partitions: int) -> None:
         writer.append(LOG, partition, None, value)
     # Only when all of them are acknowledged.
     writer.flush()
-    writer.append(RULES, 0, COMPLETE, b"%d %s" % (rules.version, rules.fingerprint.encode()))
+    mark_complete(writer, rules.version, rules.fingerprint)
     writer.flush()
+
+
+def mark_complete(writer: Writer, version: int, fingerprint: str) -> None:
+    """Every log partition has that version: from now on workers and collectors may begin."""
+    writer.append(RULES, 0, RULES_COMPLETE, b"%d %s" % (version, fingerprint.encode()))
 
 
 def _complete(marker: bytes) -> tuple[int, str]:

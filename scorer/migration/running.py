@@ -19,7 +19,7 @@ from scorer.migration.closing import closed
 from scorer.migration.copying import Carried, carry_over
 from scorer.migration.settled import Obstacle, look, members, refuse, unread
 from scorer.migration.target import arrived, copy_rules, make_ready, open_for_use
-from scorer.wire.moved import MOVED_TO, Marks, encode_place
+from scorer.wire.moved import MOVED_TO, encode_place
 from scorer.wire.registry import LOG, RULES
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def migrate(
     """
     _refuse_other_secret(old, new)
     source = look(old, registry)
-    before = _moved_to(source)
+    before = source.rules.marks.moved_to
     place, is_open = arrived(source, new, registry)
     if before is not None:
         if before.log != place.log:
@@ -88,13 +88,6 @@ def _refuse_other_secret(old: Settings, new: Settings) -> None:
             "the new place has another SCORER_LEAD_SECRET: everybody would be somebody else there",
             hint="give it the same; nothing was changed",
         )
-
-
-def _moved_to(source: Source) -> Place | None:
-    marks = Marks()
-    for record in source.broker.read(RULES, 0, source.broker.range(RULES, 0)):
-        marks.take(record.key, record.value)
-    return marks.moved_to
 
 
 def _say_where(source: Source, place: Place) -> None:

@@ -10,10 +10,10 @@ from scorer.broker import Broker
 from scorer.domain.clock import pack
 from scorer.domain.record import Clock, Doors, decode_record, encode_record
 from scorer.errors import UserError
-from scorer.rules_apply import COMPLETE
+from scorer.rules_apply import mark_complete
 from scorer.wire.cluster import Cluster
 from scorer.wire.moved import COMES_FROM, Marks, Place, encode_place, place_of
-from scorer.wire.registry import CHANGELOG, LOG, RULES, RULES_KEY, Registry
+from scorer.wire.registry import CHANGELOG, LOG, RULES, RULES_COMPLETE, RULES_KEY, Registry
 from scorer.wire.topic_plan import Wishes
 from scorer.wire.topics import apply_topics
 
@@ -131,9 +131,8 @@ def copy_rules(source: Source, target: Target) -> None:
 
 def open_for_use(source: Source, settings: Settings) -> None:
     """The last step: from now on workers and collectors begin."""
-    version, fingerprint = source.rules.complete
     with Broker(settings).writer() as writer:
-        writer.append(RULES, 0, COMPLETE, b"%d %s" % (version, fingerprint.encode()))
+        mark_complete(writer, *source.rules.complete)
 
 
 def _look(settings: Settings, registry: Registry) -> _There:
@@ -144,7 +143,7 @@ def _look(settings: Settings, registry: Registry) -> _There:
     if RULES in ids:
         for record in broker.read(RULES, 0, broker.range(RULES, 0)):
             marks.take(record.key, record.value)
-            complete = complete or record.key == COMPLETE
+            complete = complete or record.key == RULES_COMPLETE
             rules = rules or (record.key or b"").startswith(RULES_KEY)
     rules = rules and marks.comes_from is None
     return _There(set(ids), ids.get(LOG, ""), marks, complete, rules)

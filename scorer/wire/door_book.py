@@ -14,7 +14,7 @@ from scorer.wire.cluster import Cluster
 from scorer.wire.doors import KEY, decode_entry, door_numbers
 from scorer.wire.moved import Marks
 from scorer.wire.permissions import require_allowed
-from scorer.wire.registry import RULES
+from scorer.wire.registry import RULES, RULES_COMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RULES_COMPLETE = b"rules.complete"
-"""Key, in the rules topic, of the newest rules version that every log partition has."""
 LOOK_AGAIN = 0.5  # seconds
 COMPLAIN_AGAIN = 10.0  # seconds
 

@@ -13,10 +13,10 @@ from scorer.cli.rules_apply import apply as command
 from scorer.domain.model import Model, Score, Threshold, encode_model, fingerprint
 from scorer.domain.record import Rules, decode_record, encode_record
 from scorer.errors import UserError
-from scorer.rules_apply import COMPLETE, apply, read
+from scorer.rules_apply import apply, read
 from scorer.settings import Settings
 from scorer.wire.cluster import Cluster, New
-from scorer.wire.registry import LOG, RULES, Registry
+from scorer.wire.registry import LOG, RULES, RULES_COMPLETE, Registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +92,7 @@ def test_a_rule_set_goes_to_its_topic_and_to_every_partition(broker: Broker) -> 
     name = fingerprint(model(9))
     assert in_topic(broker) == [
         (b"rules:1", encode_record(Rules(1, name, model(9)))),
-        (COMPLETE, f"1 {name}".encode()),
+        (RULES_COMPLETE, f"1 {name}".encode()),
     ]
     second = apply(broker, model(8))
     assert (second.rules.version, second.previous) == (2, applied.rules)
@@ -172,7 +172,7 @@ def test_a_version_lost_to_a_second_applier_is_never_taken_for_the_one_in_force(
     lost, kept = fingerprint(model(9)), fingerprint(model(8))
     with broker.writer() as writer:
         writer.append(RULES, 0, b"rules:1", encode_record(Rules(1, kept, model(8))))
-        writer.append(RULES, 0, COMPLETE, f"1 {lost}".encode())
+        writer.append(RULES, 0, RULES_COMPLETE, f"1 {lost}".encode())
     applied = apply(broker, model(8))
     assert (applied.already, applied.rules.version) == (False, 2)
     assert in_log(broker) == [[(2, model(8))]] * PARTITIONS
