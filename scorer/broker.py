@@ -90,6 +90,16 @@ class Broker:
             pairs = (message.headers() or ()) if headers else ()
             yield Stored(message.offset(), message.key(), message.value(), dict(pairs))
 
+    def whole(self, topic: str, partition: int) -> Iterator[Stored]:
+        """``read`` of all that a partition holds now; raises ``UserError`` if there is no such topic."""
+        name = self.name(topic)
+        with _Reader(self.access) as reader:
+            reader.partitions(name)
+            wanted = reader.range(name, partition)
+            if wanted.start < wanted.end:
+                for message in reader.read(name, partition, wanted):
+                    yield Stored(message.offset(), message.key(), message.value(), {})
+
     def messages(
         self, topic: str, partition: int, wanted: Range, *, batch: int = BATCH, ahead_kb: int = AHEAD_KB
     ) -> Iterator[Message]:
@@ -214,13 +224,13 @@ class _Reader:
                     return
 
     def some(self, where: str) -> list[Message]:
-        """At least one message, ends of partitions among them.
-
-        ``consume`` itself waits until it has as many as it is asked for.
-        """
+        """At least one message, ends of partitions among them."""
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
-            messages: list[Message] = self._consumer.consume(self._batch, timeout=0.1)
+            # It waits until it has as many as it is asked for.
+            messages: list[Message] = self._consumer.consume(1, timeout=0.1)
+            if messages:
+                messages += self._consumer.consume(self._batch, timeout=0)
             if any(not no_group(one) for one in messages):  # the first, nearly always
                 return messages
         raise UserError(f"{where}: no answer for {TIMEOUT:.0f} s", exit_code=1)

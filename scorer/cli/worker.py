@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -64,7 +65,13 @@ def command(
             [sys.executable, "-m", "scorer", "worker", *_given(context, but="restart")], tell=log.warning
         )
 
-    from scorer.worker.process import run
+    from scorer.worker.imports import faust_alone
+
+    gc.disable()  # of what is imported nothing becomes garbage
+    with faust_alone():
+        from scorer.worker.process import run
+    gc.freeze()
+    gc.enable()
 
     if settings.lead_secret == DEVELOPMENT_SECRET:
         log.warning("SCORER_LEAD_SECRET is not set; lead ids can be guessed from e-mail addresses")

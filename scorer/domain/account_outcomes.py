@@ -28,7 +28,7 @@ def account_outcome(
     total_ = rounded(score(accounts, account, account.clock))
     data = AccountData(account.seq, total_, people(account), _members(lines), cause, rules.fingerprint)
     event = event_of(f"{name.decode()}:{account.seq}", kind, name.decode(), account.clock, data)
-    return Outcome(f"{kind}.v1", name, event)
+    return Outcome(f"{kind}.v1", name, event, cause=cause, number=account.seq)
 
 
 def account_view(rules: RuleSet, key: bytes, account: Account) -> tuple[bytes, bytes | None]:

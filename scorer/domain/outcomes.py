@@ -63,6 +63,13 @@ class Outcome(NamedTuple):
     """``Lead.sealed`` as it was then, for whoever may open it. Not for changing."""
     trace: list[tuple[str, bytes]] | None = None
     """Kafka headers that it is sent with, for whoever owns the partition. Not for changing."""
+    cause: str = ""
+    """What ``value`` says, for whoever counts; so is the rest. Empty where it says none."""
+    reason: str = ""
+    rule: str = ""
+    """The first of its contributions."""
+    number: int = 0
+    """The lead's or account's sequence number."""
 
 
 def outcome(
@@ -109,7 +116,8 @@ def outcome(
         data.follow_up, data.owner, data.due, data.next_step = follow_up(rules, lead, lead_id)
     data.into = into
     event = event_of(f"{lead_id}:{lead.seq}", kind, lead_id, lead.clock, data)
-    return Outcome(f"{kind}.v1", lead_id.encode(), event, lead.sealed)
+    rule = lines[0].rule if lines else ""
+    return Outcome(f"{kind}.v1", lead_id.encode(), event, lead.sealed, None, cause, reason, rule, lead.seq)
 
 
 def merged(rules: RuleSet, lead: Lead, lead_id: str, into: str) -> Outcome:
@@ -122,7 +130,7 @@ def erased(lead: Lead, lead_id: str, record: Erase, *, blocked: bool) -> Outcome
     lead.seq += 1
     data = ErasedData(lead.seq, record.request, blocked)
     event = event_of(f"{lead_id}:{lead.seq}", LEAD_ERASED, lead_id, record.at, data)
-    return Outcome(f"{LEAD_ERASED}.v1", lead_id.encode(), event)
+    return Outcome(f"{LEAD_ERASED}.v1", lead_id.encode(), event, number=lead.seq)
 
 
 def _by_weight(line: Line) -> tuple[float, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class TopicReader:
         self._settings = settings
         self._client_id = client_id
         self._reader: AIOKafkaConsumer | None = None
+        self._known: set[str] = set()
 
     async def start(self) -> None:
         self._reader = AIOKafkaConsumer(
@@ -49,10 +51,21 @@ class TopicReader:
         client = self._started()._client  # noqa: SLF001 - a consumer is told of topics that it reads only
         return len(await client._wait_on_metadata(self.full_name(topic)))  # noqa: SLF001
 
+    async def know(self, topics: Iterable[str]) -> None:
+        """Asks where these are led, all at once, so that ``bounds`` need not.
+
+        Left to itself the client fails at a topic that is new to it, and tries again a tenth of a second
+        later.
+        """
+        self._known |= {self.full_name(topic) for topic in topics}
+        await self._started()._client.set_topics(self._known)  # noqa: SLF001 - no public way
+
     async def bounds(self, topic: str, partitions: Sequence[int]) -> dict[int, Bounds]:
         tps = self._tps(topic, partitions)
+        if self.full_name(topic) not in self._known:
+            await self.know([topic])
         reader = self._started()
-        starts, ends = await reader.beginning_offsets(tps), await reader.end_offsets(tps)
+        starts, ends = await asyncio.gather(reader.beginning_offsets(tps), reader.end_offsets(tps))
         return {tp.partition: (starts[tp], ends[tp]) for tp in tps}
 
     async def read(
@@ -80,6 +93,8 @@ class TopicReader:
                         yield tp.partition, records, following
         finally:
             reader.unsubscribe()
+            # And with it everything that it knew.
+            reader._client.set_topics(self._known)  # noqa: SLF001
 
     def full_name(self, topic: str) -> str:
         return self._settings.topic_prefix + topic

@@ -74,9 +74,8 @@ class KafkaBookReader:
         if self._needs:
             require_allowed(self._administration(), self._settings, self._registry, self._needs)
             self._needs = ()
-        broker = Broker(self._settings)
         entry, rules, marks = None, False, Marks()
-        for record in broker.read(RULES, 0, broker.ranges(RULES)[0]):
+        for record in Broker(self._settings).whole(RULES, 0):
             if record.key == KEY and record.value is not None:
                 entry = decode_entry(record.value)
             elif record.key == RULES_COMPLETE:

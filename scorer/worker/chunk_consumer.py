@@ -57,6 +57,8 @@ class ChunkConsumer(driver.Consumer):
         self._read_offset = _NothingRead()
         self._waiting = False  # for something to become durable
         self._put_off = 0
+        self._catching_up = False  # from an assignment on, until what had piled up is applied
+        self._unread: set[TP] = set()  # since then
         self._ahead: asyncio.Task[tuple[int, list[Fetched]]] | None = None
         self._applied = asyncio.Event()  # what was delivered to the agent last
         self._applied.set()
@@ -87,6 +89,7 @@ class ChunkConsumer(driver.Consumer):
                 self._drop_ahead()
                 break  # the next fetch asks for what is expected
             self._deliver_from[part.tp] = part.end
+            self._unread.discard(part.tp)
             chunks.append(Chunk(*part, number))
         if chunks:
             self._applied.clear()
@@ -185,8 +188,14 @@ class ChunkConsumer(driver.Consumer):
 
     def applied(self, number: int) -> None:
         """The agent is done with what was delivered under that assignment."""
-        if number == self.number:
-            self._applied.set()
+        if number != self.number:
+            return
+        self._applied.set()
+        caught_up = not self._unread and self._last_fetched < self.app.fetching.small_fetch
+        if self._catching_up and caught_up:
+            # Told at once what had piled up, and not an interval later: it has waited for long enough.
+            self._catching_up = False
+            self.add_future(self.commit())
 
     async def _explain(self, error: Exception) -> Exception:
         """Says what lies behind an offset that the broker does not have."""
@@ -219,6 +228,8 @@ class ChunkConsumer(driver.Consumer):
         self._sought.clear()
         self._drop_ahead()
         self._last_fetched = 0
+        self._unread = set(positions)
+        self._catching_up = bool(positions)
         self._applied.set()
 
     async def read_from(self, positions: Mapping[TP, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,7 +79,7 @@ async def starting_offsets(app: ChunkedApp, ends: DoorEnds, numbers: Mapping[TP,
     if not numbers:
         return {}
     committed = await app.committed(numbers)
-    first, end = await ends.starts(numbers), await ends.ends(numbers)
+    first, end = await asyncio.gather(ends.starts(numbers), ends.ends(numbers))
     offsets = {}
     for tp, number in numbers.items():
         offsets[tp] = first[tp]

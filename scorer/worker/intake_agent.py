@@ -104,12 +104,11 @@ class IntakeOwner(Service):
     async def on_start(self) -> None:
         """Returns when doors and rules are complete: until then nothing may be appended."""
         await complete_book(self._books, self._wait_for)
-        await self._writer.start()
+        await asyncio.gather(self._writer.start(), self._ends.start(self._topics))
         if self._keys is not None:
             self._problem = "reading the leads' keys"
             await self._keys.start()
             self._keys.write_to(await self._lanes_of(LEAD_KEYS))
-        await self._ends.start(self._topics)
         self._log = await self._lanes_of(LOG)
         dead = await self._lanes_of(DEAD_LETTERS)
         self._letters = IntakeDeadLetters(dead, self._max_dead_bytes)

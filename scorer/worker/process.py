@@ -82,7 +82,7 @@ async def run_worker(
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     log.info("running: %s", " and ".join(running), extra={"parts": running})
-    await supervise([status, *apps])
+    await supervise(apps, until_last=[status])
 
 
 def run(settings: Settings, parts: Collection[str], *, from_log_start: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
@@ -28,8 +29,9 @@ async def restore(
     A store that does not belong to this changelog is wiped first: local disk is a cache. ``clock``:
     monotonic seconds. ``cleaned_before``: ms; Kafka may have compacted what was written before then.
     """
-    identity = await kafka.identity(CHANGELOG)
-    bounds = await kafka.bounds(CHANGELOG, sorted(stores))
+    identity, bounds = await asyncio.gather(
+        kafka.identity(CHANGELOG), kafka.bounds(CHANGELOG, sorted(stores))
+    )
     ranges: dict[int, Bounds] = {}
     for number, store in stores.items():
         start, end = bounds[number]

@@ -80,6 +80,7 @@ class ScoreAgent:
         self._hurry = asyncio.Event()  # somebody waits for the checkpoint under way
         self._accepting = False  # between a completed assignment and the final checkpoint
         self._restoring = True
+        self._untold = False  # since the assignment: what has piled up waits for its first checkpoint
         self._rules_news = news.RulesNews()
         self.spent = {"send": 0.0, "encode": 0.0, "sweep": 0.0, "checkpoint": 0.0}
         """Seconds so far, by stage: see ``metrics.WORKER_LOOP_SECONDS``."""
@@ -119,7 +120,7 @@ class ScoreAgent:
             owned.metrics.stopped.set(0)
             owned.durable = owned.partition.machine.state.position
             owned.metrics.durable(owned.durable)
-        self._accepting = True
+        self._accepting = self._untold = True
         self._restoring = False
         seconds = self._clock() - began
         metrics.TAKEOVER_SECONDS.set(seconds)
@@ -258,13 +259,14 @@ class ScoreAgent:
         elif not self._crowded:
             self._hurry.clear()
         owned = list(self._owned.values())
-        pause = self._limits.spread / max(len(owned), 1)
+        pause = 0.0 if self._untold else self._limits.spread / max(len(owned), 1)
         done = await asyncio.gather(*(self._checkpoint(one, turn * pause) for turn, one in enumerate(owned)))
         positions = {
             one.partition.number: report.position
             for one, report in zip(owned, done, strict=True)
             if report is not None
         }
+        self._untold = self._untold and not any(report.leads for report in done if report is not None)
         if positions:
             await self._kafka.commit(positions)
         self._rules_news.look(self._owned)

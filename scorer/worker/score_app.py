@@ -22,7 +22,7 @@ from scorer.settings import PROPAGATE
 from scorer.storage.key_table import key_table
 from scorer.storage.rocks import RocksFolder
 from scorer.wire.partitioner import partition_of
-from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG
+from scorer.wire.registry import CHANGELOG, DEAD_LETTERS, LOG, RULES
 from scorer.wire.sealing import field_names
 from scorer.worker.explainer import NotHere, Standing
 from scorer.worker.huge_pages import HugePages
@@ -36,10 +36,12 @@ from scorer.worker.score_watch import RulesTopic, Whereabouts, bytes_in
 from scorer.worker.supervise import fatal
 from scorer.worker.table import LeadTable
 from scorer.worker.transport import ChunkedApp, Fetching
+from scorer.worker.views import VIEWS
 
 if TYPE_CHECKING:
     from scorer.settings import Settings
     from scorer.storage.key_table import KeyTable
+    from scorer.storage.ports import Bounds
     from scorer.worker.score_partition import ScorePartition
     from scorer.worker.transport import Chunk
 
@@ -129,9 +131,13 @@ class ScoreOwner(Service):
 
     async def on_start(self) -> None:
         kafka, settings = self._kafka, self.settings
-        await kafka.start()
-        counts = await self._topics()
+        if settings.broker_profile == "embedded":
+            await kafka.start()
+            counts = await self._topics()
+        else:
+            _, counts = await asyncio.gather(kafka.start(), self._topics())
         check_counts(counts)
+        await kafka.know((LOG, CHANGELOG, RULES, *VIEWS))
         self._log_partitions = counts[LOG]
         if self._opener is not None:
             await self._opener.table.open()
@@ -200,7 +206,8 @@ class ScoreOwner(Service):
     @Service.task
     async def _measure(self) -> None:
         embedded = self.settings.broker_profile == "embedded"
-        whereabouts, rules, turn = Whereabouts(), RulesTopic(self.settings), 0
+        whereabouts, turn = Whereabouts(), 0
+        rules = RulesTopic(self.settings, self._rules_bounds)
         while not self.should_stop:
             await self.sleep(MEASURE_EVERY)
             agent = self._agent
@@ -216,12 +223,15 @@ class ScoreOwner(Service):
                 await asyncio.to_thread(self._look_at_files, agent)
             if turn % LOOK_AT_RULES == 0 and not embedded:
                 try:
-                    newest = await asyncio.to_thread(rules.look)
+                    newest = await rules.look()
                     metrics.SCORE_RULES_NEWEST.set(newest.version)
                     metrics.SCORE_RULES_WRITTEN.set(newest.written)
                 except UserError as error:
                     log.warning("the rules topic could not be looked at: %s", error.message)
             turn += 1
+
+    async def _rules_bounds(self) -> Bounds:
+        return (await self._kafka.bounds(RULES, [0]))[0]
 
     def _look_at_files(self, agent: ScoreAgent) -> None:
         for number in agent.partitions:

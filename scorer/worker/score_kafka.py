@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import (
@@ -42,8 +42,11 @@ class ScoreKafka:
         self._embedded = settings.broker_profile == "embedded"
 
     async def start(self) -> None:
-        await self._writer.start()
-        await self._reader.start()
+        await asyncio.gather(self._writer.start(), self._reader.start())
+
+    async def know(self, topics: Iterable[str]) -> None:
+        """Asks where these topics are led. An embedded broker creates those that don't exist."""
+        await self._reader.know(topics)
 
     async def stop(self) -> None:
         await self._writer.stop()

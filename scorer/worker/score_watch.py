@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aiokafka.errors import KafkaError
 
 from scorer import metrics
-from scorer.broker import Broker
+from scorer.broker import Broker, Range
+from scorer.errors import UserError
+from scorer.logs import said
 from scorer.wire.registry import RULES, RULES_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from pathlib import Path
 
     from scorer.domain.partition import LogPartition
     from scorer.settings import Settings
+    from scorer.storage.ports import Bounds
+
+PATIENCE: Final = 10.0
+"""Seconds for Kafka's answer."""
 
 
 class Newest(NamedTuple):
@@ -27,24 +36,33 @@ class Newest(NamedTuple):
 
 
 class RulesTopic:
-    """Asks Kafka: use it off the event loop. Raises ``UserError`` where Kafka does not answer."""
+    """What the rules topic has; asked for its end, and read only where that has moved."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, end: Callable[[], Awaitable[Bounds]]) -> None:
+        """``end``: the topic's first offset and the one after its last."""
         self._broker = Broker(settings)
+        self._end = end
         self._newest = Newest(0, 0.0)
         self._read = 0
 
-    def look(self) -> Newest:
-        """Reads what has been added since the last call."""
-        wanted = self._broker.range(RULES, 0)
-        start = max(wanted.start, self._read)
-        for message in self._broker.messages(RULES, 0, wanted._replace(start=start)):
+    async def look(self) -> Newest:
+        """Raises ``UserError`` where Kafka does not answer."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                start, end = await self._end()
+        except (KafkaError, TimeoutError) as error:
+            raise UserError(f"no answer: {said(error)}") from error
+        if end > self._read:
+            await asyncio.to_thread(self._read_on, Range(max(start, self._read), end))
+        return self._newest
+
+    def _read_on(self, wanted: Range) -> None:
+        for message in self._broker.messages(RULES, 0, wanted):
             key = message.key() or b""
             number = key.removeprefix(RULES_KEY)
             if number != key and number.isdigit() and int(number) > self._newest.version:
                 self._newest = Newest(int(number), message.timestamp()[1] / 1000)
         self._read = wanted.end
-        return self._newest
 
 
 class Whereabouts:

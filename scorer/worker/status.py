@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 BEAT = 1.0  # seconds
 DEAD_AFTER = 30.0  # seconds without a beat of the event loop
+STOPS_WITHIN = 0.1  # seconds
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 FAILED = b'{"error":"our code failed on this lead","hint":"the log of the worker says where"}'
@@ -85,7 +86,7 @@ class StatusServer(Service):
                 hint="SCORER_METRICS_PORT chooses another port, 0 a free one",
             ) from error
         self.address = (self.address[0], self._server.server_port)
-        Thread(target=self._server.serve_forever, name="status", daemon=True).start()
+        Thread(target=self._server.serve_forever, args=(STOPS_WITHIN,), name="status", daemon=True).start()
         host, port = self.address
         log.info("metrics on http://%s:%d/metrics", host, port, extra={"host": host, "port": port})
 

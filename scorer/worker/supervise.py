@@ -45,11 +45,14 @@ def fatal(error: BaseException) -> NoReturn:
     os._exit(FATAL_EXIT)
 
 
-async def supervise(services: Sequence[Any], stop: asyncio.Event | None = None) -> None:
+async def supervise(
+    services: Sequence[Any], stop: asyncio.Event | None = None, *, until_last: Sequence[Any] = ()
+) -> None:
     """Starts the services (Faust apps and the like) side by side, until SIGINT, SIGTERM or ``stop``.
 
-    Then stops them in reverse order, also those that are still starting. A service that crashes, ends by
-    itself or does not stop in time ends the process.
+    Then stops them side by side, also those that are still starting, and when they have stopped those that
+    are there ``until_last``. A service that crashes, ends by itself or does not stop in time ends the
+    process.
     """
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -62,7 +65,7 @@ async def supervise(services: Sequence[Any], stop: asyncio.Event | None = None) 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told, number)
     stopping = loop.create_task(stop.wait())
-    living = [loop.create_task(_live(service)) for service in services]
+    living = [loop.create_task(_live(service)) for service in (*until_last, *services)]
     try:
         await asyncio.wait({stopping, *living}, return_when=asyncio.FIRST_COMPLETED)
         for task in living:
@@ -74,8 +77,8 @@ async def supervise(services: Sequence[Any], stop: asyncio.Event | None = None) 
             for task in living:
                 task.cancel()
             await asyncio.wait(living)
-            for service in reversed(services):
-                await service.stop()
+            for group in services, until_last:
+                await asyncio.gather(*(service.stop() for service in group))
         seconds = time.monotonic() - began
         log.info("stopped: what was under way took %.1f s", seconds, extra={"seconds": round(seconds, 3)})
     except Exception as error:  # noqa: BLE001 - the last line of defence

@@ -6,6 +6,7 @@ commits can disagree stops the worker with what is the matter and what to do abo
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -55,14 +56,17 @@ async def take_over(
     if not await restore(stores, kafka, clock, still_ours, cleaned_before):
         return False
     numbers = sorted(partitions)
-    identity = await kafka.identity(LOG)
-    changelogs, logs = await kafka.bounds(CHANGELOG, numbers), await kafka.bounds(LOG, numbers)
-    committed = await kafka.committed(numbers)
-    shown = await take_over_views(
-        {number: stores[number].get(SHOWN) for number in numbers},
-        [number for number in numbers if stores[number].get(CUT) is None],
-        {number: logs[number][1] for number in numbers},
-        kafka,
+    # All at once: each of them is a question and an answer, and nothing is scored meanwhile.
+    identity, changelogs, logs, committed, shown = await asyncio.gather(
+        kafka.identity(LOG),
+        kafka.bounds(CHANGELOG, numbers),
+        kafka.bounds(LOG, numbers),
+        kafka.committed(numbers),
+        take_over_views(
+            {number: stores[number].get(SHOWN) for number in numbers},
+            [number for number in numbers if stores[number].get(CUT) is None],
+            kafka,
+        ),
     )
     if not still_ours():
         return False
@@ -79,11 +83,15 @@ async def take_over(
             )
         found = Found(changelogs[number], logs[number], identity, committed.get(number))
         cuts[number] = starting_cut(partition, found, from_log_start=from_log_start)
+    if not still_ours():
+        return False
     for number, partition in partitions.items():
-        if not still_ours():
-            return False
         partition.shown = shown[number]
-        await _announce(partition, cuts[number], kafka, generation)
+        # Until then whoever has shown something may know more than we do.
+        partition.shown.until = logs[number][1]
+    await asyncio.gather(
+        *(_announce(partition, cuts[number], kafka, generation) for number, partition in partitions.items())
+    )
     return True
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from scorer import metrics
 from scorer.tally import Tally
-from scorer.wire.registry import DISQUALIFIED, ERASED, MERGED, QUALIFIED, STAGE
+from scorer.wire.registry import QUALIFIED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from prometheus_client import Counter
+    from prometheus_client import Counter as Metric
 
     from scorer.domain.outcomes import Outcome
     from scorer.domain.partition import Dead
@@ -22,54 +24,37 @@ SAMPLE: Final = 25
 """Views of one checkpoint and partition that are looked at."""
 NONE: Final = "none"
 VERSION: Final = ".v1"
-_LEADS: Final = frozenset({QUALIFIED, DISQUALIFIED, STAGE, MERGED, ERASED})
-
-
-class _Top(msgspec.Struct, gc=False):
-    rule: str
 
 
 class _Data(msgspec.Struct, gc=False):
-    """What is counted of an outcome or a view; the rest is passed over."""
+    """What is counted of a view; the rest is passed over."""
 
-    sequence: int = 0
-    cause: str = NONE
-    reason: str = NONE
-    top: list[_Top] = []
     total: float = 0.0
     band: str = NONE
     stage: str = NONE
     grades: dict[str, str] = {}
 
 
-class _Event(msgspec.Struct, gc=False):
+class _View(msgspec.Struct, gc=False):
     data: _Data
 
 
-class _AccountData(msgspec.Struct, gc=False):
-    """Its ``top`` holds leads, which are nobody's business here."""
+_said: Final[Callable[[Outcome], tuple[str, str, str, str]]] = attrgetter("topic", "cause", "reason", "rule")
+"""What outcomes are counted by. There are many: together with ``Counter.update`` it needs no code of ours."""
 
-    cause: str = NONE
-
-
-class _AccountEvent(msgspec.Struct, gc=False):
-    data: _AccountData
-
-
-_event = msgspec.json.Decoder(_Event).decode
-_account = msgspec.json.Decoder(_AccountEvent).decode
+_view = msgspec.json.Decoder(_View).decode
 
 
 class Named:
     """A counter with a label from the rule file: so many values, and from then on ``other``."""
 
-    def __init__(self, counter: Counter, most: int = metrics.NAMES) -> None:
+    def __init__(self, counter: Metric, most: int = metrics.NAMES) -> None:
         self._counter = counter
         self._most = most
-        self._children: dict[tuple[str, ...], Counter] = {}
+        self._children: dict[tuple[str, ...], Metric] = {}
         self._names: set[str] = set()
 
-    def of(self, *values: str) -> Counter:
+    def of(self, *values: str) -> Metric:
         """The child of these values; the last of them is the name from the rule file."""
         child = self._children.get(values)
         if child is None:
@@ -92,25 +77,16 @@ class Told:
     """Of one partition; what it counts is counted for all of them together, and told by each checkpoint."""
 
     def __init__(self) -> None:
-        self._outcomes: dict[tuple[str, ...], int] = {}
-        self._rules: dict[tuple[str, ...], int] = {}
+        self._outcomes: Counter[tuple[str, str, str, str]] = Counter()
         self._again = 0
         self._points = Tally(metrics.SCORE_POINTS._upper_bounds[:-1])  # noqa: SLF001 - named once
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Those of one chunk."""
-        counts, rules = self._outcomes, self._rules
+        self._outcomes.update(map(_said, outcomes))
         for outcome in outcomes:
-            topic, value = outcome.topic, outcome.value
-            if topic not in _LEADS:
-                _add(counts, (topic, _account(value).data.cause, NONE))
-                continue
-            data = _event(value).data
-            _add(counts, (topic, data.cause, data.reason))
-            if topic == QUALIFIED:
-                self._again += data.sequence > 1
-                if data.top:
-                    _add(rules, (data.top[0].rule,))
+            if outcome.topic == QUALIFIED:
+                self._again += outcome.number > 1
 
     def dead(self, dead: Sequence[Dead]) -> None:
         for letter in dead:
@@ -118,12 +94,13 @@ class Told:
 
     def tell(self, views: Sequence[tuple[bytes, bytes | None]]) -> None:
         """At a checkpoint. ``views``: of the leads that have changed; a sample stands for all of them."""
-        for (topic, cause, reason), count in self._outcomes.items():
-            _OUTCOMES.of(topic.removesuffix(VERSION), cause, reason).inc(count)
-        for names, count in self._rules.items():
-            _TOP_RULES.of(*names).inc(count)
+        for (topic, cause, reason, rule), count in self._outcomes.items():
+            _OUTCOMES.of(topic.removesuffix(VERSION), cause or NONE, reason or NONE).inc(count)
+            if rule and topic == QUALIFIED:
+                _TOP_RULES.of(rule).inc(count)
         metrics.SCORE_REQUALIFIED.inc(self._again)
-        self._outcomes, self._rules, self._again = {}, {}, 0
+        self._outcomes.clear()
+        self._again = 0
         step = -(-len(views) // SAMPLE)
         looked = [value for _, value in views[:: step or 1] if value is not None]
         if looked:
@@ -134,7 +111,7 @@ class Told:
         stages: dict[tuple[str, ...], int] = {}
         grades: dict[tuple[str, ...], int] = {}
         for value in views:
-            data = _event(value).data
+            data = _view(value).data
             self._points.add(data.total, weight)
             _add(bands, (data.band,))
             _add(stages, (data.stage,))

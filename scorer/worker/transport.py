@@ -13,6 +13,7 @@ What is taken over from Faust's consumer, and why:
   commit, wait_empty       the owner's checkpoint; Faust's own bookkeeping of acks is unused (acks=False),
                            since it commits past messages in flight
   verify_event_path        Faust's watchdog compares clocks of different kinds; we have metrics
+  TableManager             Faust gives tables that are declared late a second before it joins the group
 
 Anything an owner raises, and anything that goes wrong while fetching, ends the process with its cause
 (``app.fatal``): a kill is safe at any point, a half-working consumer is not.
@@ -24,7 +25,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
+from faust.agents.agent import Agent
 from faust.app.base import BootStrategy
+from faust.tables.manager import TableManager
 from yarl import URL
 
 from scorer import metrics
@@ -56,6 +59,14 @@ class OwnerFirst(BootStrategy):
     def kafka_producer(self) -> Iterable[Any]:
         # In place of Faust's producer, which nobody uses: owners send batches of their own.
         return [self.app.owner]
+
+
+class NoTables(TableManager):
+    """Joins the group at once: while a worker starts, its partitions stand still."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Untouched(faust.Codec):
@@ -94,6 +105,7 @@ class ChunkedApp(faust.App):
             topic_disable_leader=True,
             web_enabled=False,
             PartitionAssignor=OwnersAssignor,
+            TableManager=NoTables,
         )
         self.part = ""
         """``score`` or ``intake``: the name of its agent."""
@@ -116,7 +128,11 @@ class ChunkedApp(faust.App):
 
         raw = Untouched()
         channel = self.topic(*topics, key_serializer=raw, value_serializer=raw, value_type=None, acks=False)
-        self.agent(channel, name=name)(agent)
+        # As app.agent does it, less the note for those who look for agents in modules: for that it looks at
+        # the source files of all modules there are.
+        made = Agent(agent, app=self, name=name, channel=channel, on_error=self._on_agent_error)
+        self.agents[name] = made
+        self.topics.beacon.add(made)
 
     async def _apply(self, chunks: Sequence[Chunk]) -> None:
         since = 0  # records since others had their turn

@@ -66,19 +66,19 @@ class Shown:
 
 
 async def take_over_views(
-    stored: Mapping[int, bytes | None], fresh: Collection[int], until: Mapping[int, int], kafka: Kafka
+    stored: Mapping[int, bytes | None], fresh: Collection[int], kafka: Kafka
 ) -> dict[int, Shown]:
-    """Partition -> where its views stand now, and what to show once more.
+    """Partition -> where its views stand now, and what to show once more; ``until`` is left to the caller.
 
     ``stored``: what the last checkpoint of each partition knew; None where it knew nothing yet. ``fresh``:
-    partitions without a checkpoint, of which everything there is is somebody else's. ``until``: where the
-    log of each ends.
+    partitions without a checkpoint, of which everything there is is somebody else's.
     """
     ends: dict[int, list[int]] = {number: [] for number in stored}
     again: dict[int, list[set[bytes]]] = {number: [] for number in stored}
+    bounds = await asyncio.gather(*(kafka.bounds(topic, sorted(stored)) for topic in VIEWS))
     for place, topic in enumerate(VIEWS):
         ranges = {}
-        for number, (start, end) in (await kafka.bounds(topic, sorted(stored))).items():
+        for number, (start, end) in bounds[place].items():
             known = stored[number]
             stood = start if number in fresh else end
             if known is not None:
@@ -94,7 +94,7 @@ async def take_over_views(
             again[number][place] |= _keys(place, records)
     found = {}
     for number, known in stored.items():
-        found[number] = Shown(ends[number], again[number], until[number])
+        found[number] = Shown(ends[number], again[number])
         found[number].stored = known or b""
     return found
 

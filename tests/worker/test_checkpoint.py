@@ -351,6 +351,8 @@ async def test_partitions_take_turns_unless_somebody_waits(hurry: str) -> None:
     publish(cluster, log)
     process = Process(cluster, Disks(), limits=Limits(unsaved_leads=0, spread=3_600))
     await process.start((0, 1))
+    process.feed(0, 20)
+    await asyncio.wait_for(process.agent.checkpoint(), 5)  # the first is not put off
     process.feed(0, 10)
     process.feed(1, 1)  # a control record: no lead has changed yet, so nothing waits
     first = process.agent.partitions[0]
@@ -364,6 +366,19 @@ async def test_partitions_take_turns_unless_somebody_waits(hurry: str) -> None:
     await asyncio.wait_for(waiter, 5)
     await asyncio.wait_for(checkpoint, 5)
     assert not process.agent.partitions[1].changed
+
+
+async def test_what_has_piled_up_before_a_takeover_is_told_without_taking_turns() -> None:
+    log = make_log(2, 120, 6, partitions=2)
+    cluster = Cluster()
+    publish(cluster, log)
+    process = Process(cluster, Disks(), limits=Limits(spread=3_600))
+    await process.start((0, 1))
+    await asyncio.wait_for(process.agent.checkpoint(), 5)  # nothing has been read yet
+    process.feed(0, 50)
+    process.feed(1, 50)
+    assert await asyncio.wait_for(process.agent.checkpoint(), 5)
+    assert not any(one.changed for one in process.agent.partitions.values())
 
 
 async def test_the_cache_stays_within_its_bound() -> None:
@@ -405,7 +420,7 @@ async def test_a_record_that_our_code_fails_on_is_passed_over(monkeypatch: pytes
     without = [(None, b"\xc1") if offset in bad.values() else record for offset, record in enumerate(log[0])]
     wanted = one_pass(without)
     assert shown(leads(process.agent)) == shown(wanted.leads)
-    assert sorted(set(said(cluster))) == sorted(set(wanted.outcomes))
+    assert {one[:3] for one in said(cluster)} == {one[:3] for one in wanted.outcomes}
 
 
 async def test_too_many_failures_stop_the_partition_and_nothing_is_lost(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,14 +13,14 @@ from scorer import metrics
 from scorer.domain.clock import pack
 from scorer.domain.outcomes import Outcome
 from scorer.domain.record import Clock, Door, Doors, Fact, encode_record
-from scorer.wire.registry import ACCOUNT_QUALIFIED, LOG, QUALIFIED
+from scorer.wire.registry import ACCOUNT_QUALIFIED, ERASED, LOG, QUALIFIED
 from scorer.worker.loop_time import LoopTime
 from scorer.worker.score_meter import ScoreMeter
 from scorer.worker.score_watch import Whereabouts, bytes_in
 from scorer.worker.told import Told
 from tests.worker.fake_kafka import Cluster
 from tests.worker.score_process import Disks, Process
-from tests.worker.score_world import default_model, rules_record
+from tests.worker.score_world import default_model, make_log, one_pass, rules_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,32 +214,77 @@ async def test_a_checkpoint_tells_and_a_partition_that_goes_takes_its_series_alo
 # -- what is said -------------------------------------------------------------------------------------
 
 
-def outcome(topic: str, **data: Any) -> Outcome:
-    return Outcome(topic, b"lead", msgspec.json.encode({"specversion": "1.0", "data": data}))
+class Said(msgspec.Struct):
+    """An outcome's data, as a reader has it."""
+
+    sequence: int
+    cause: str = "none"
+    reason: str = "none"
+    top: list[dict[str, Any]] = []
 
 
-def test_outcomes_count_by_cause_and_reason_and_the_rule_that_gave_most() -> None:
-    first = Difference(
-        "scorer_score_outcomes_total", outcome="lead.qualified", cause="activity", reason="score"
-    )
-    account = Difference(
-        "scorer_score_outcomes_total", outcome="account.qualified", cause="time", reason="none"
-    )
-    again = Difference("scorer_score_requalified_total")
-    rule = Difference("scorer_score_qualified_by_rule_total", rule="call-booked")
-    top = [{"rule": "call-booked", "points": 20.0}, {"rule": "visit", "points": 1.0}]
+class SaidEvent(msgspec.Struct):
+    data: Said
+
+
+def counted(outcomes: list[Outcome]) -> dict[str, dict[tuple[str, ...], float]]:
+    """What ``Told`` adds to each metric for these."""
+    before = {metric: samples(metric) for metric in COUNTED}
     told = Told()
-    told.outcomes(
-        [
-            outcome(QUALIFIED, sequence=1, cause="activity", reason="score", top=top),
-            outcome(QUALIFIED, sequence=3, cause="activity", reason="score", top=top),
-            outcome(ACCOUNT_QUALIFIED, cause="time", top=[{"lead": "a", "points": 2.0}]),
-        ]
-    )
-    assert first.now == 0
+    told.outcomes(outcomes)
+    assert {metric: samples(metric) for metric in COUNTED} == before
     told.tell([])
     told.tell([])
-    assert (first.now, account.now, again.now, rule.now) == (2, 1, 1, 2)
+    return {
+        metric: {
+            labels: count - before[metric].get(labels, 0)
+            for labels, count in samples(metric).items()
+            if count > before[metric].get(labels, 0)
+        }
+        for metric in COUNTED
+    }
+
+
+COUNTED = (metrics.SCORE_OUTCOMES, metrics.SCORE_REQUALIFIED, metrics.SCORE_TOP_RULES)
+
+
+def samples(metric: metrics.Counter) -> dict[tuple[str, ...], float]:
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in metric.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+
+
+def test_outcomes_count_by_what_they_say() -> None:
+    outcomes = one_pass(make_log(11, facts=4_000, leads=60)[0]).outcomes
+    said = [(one.topic, msgspec.json.decode(one.value, type=SaidEvent).data) for one in outcomes]
+    qualified = [data for topic, data in said if topic == QUALIFIED]
+    assert len({data.cause for _, data in said}) >= 3  # or the log shows too little
+    assert len({data.reason for _, data in said}) >= 2
+    by_cause = Counter((topic.removesuffix(".v1"), data.cause, data.reason) for topic, data in said)
+    by_rule = Counter((data.top[0]["rule"],) for data in qualified if data.top)
+    again = sum(data.sequence > 1 for data in qualified)
+    assert 0 < again < len(qualified)
+    assert counted(outcomes) == {
+        metrics.SCORE_OUTCOMES: by_cause,
+        metrics.SCORE_REQUALIFIED: {(): again},
+        metrics.SCORE_TOP_RULES: by_rule,
+    }
+
+
+def test_what_is_said_of_accounts_and_the_forgotten_has_no_reason() -> None:
+    account = Outcome(ACCOUNT_QUALIFIED, b"example.com", b"", cause="time", number=3)
+    gone = Outcome(ERASED, b"lead", b"", number=7)
+    assert counted([account, gone, account]) == {
+        metrics.SCORE_OUTCOMES: {
+            ("account.qualified", "time", "none"): 2,
+            ("lead.erased", "none", "none"): 1,
+        },
+        metrics.SCORE_REQUALIFIED: {},
+        metrics.SCORE_TOP_RULES: {},
+    }
 
 
 def test_a_sample_of_views_stands_for_all_of_them() -> None:

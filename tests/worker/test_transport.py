@@ -90,13 +90,20 @@ class FatalError(Exception):
 class World:
     """A consumer between a fake thread and a fake owner."""
 
-    def __init__(self, *, accept_holes: bool = False, at_most: int = 2_000, **positions: int) -> None:
+    def __init__(
+        self,
+        *,
+        accept_holes: bool = False,
+        at_most: int = 2_000,
+        small_fetch: int = 1 << 30,
+        **positions: int,
+    ) -> None:
+        """``small_fetch``: never "under load" unless given, so that nothing is asked for ahead."""
         self.fatal: list[BaseException] = []
-        # Never "under load", so that nothing is asked for ahead.
         fetching = Fetching(
             group="test",
             accept_holes=accept_holes,
-            small_fetch=1 << 30,
+            small_fetch=small_fetch,
             max_chunk_records=at_most,
         )
         self.app = ChunkedApp(Settings(), fetching, on_fatal=self._fatal)  # type: ignore[arg-type]
@@ -309,6 +316,27 @@ async def test_checkpoints_lie_between_the_positions_and_one_last_checkpoint() -
     await world.consumer.wait_empty()
     assert await world.consumer.commit() is False
     assert world.owner.checkpoints == [False, True]
+
+
+async def test_what_had_piled_up_is_made_durable_as_soon_as_it_is_applied() -> None:
+    world = World(small_fetch=3, p0=5, p1=0)
+
+    async def checkpoints(*parts: Fetched) -> int:
+        await world.turn(*parts)
+        world.consumer._drop_ahead()
+        await asyncio.sleep(0)  # the checkpoint is a task of its own
+        return len(world.owner.checkpoints)
+
+    await world.assign()
+    assert await checkpoints(part(A, 5, 5)) == 0  # nothing of the other one yet
+    assert await checkpoints(part(B, 0, 0, 1, 2)) == 0  # there is more
+    assert await checkpoints(part(A, 6, 6)) == 1
+    assert await checkpoints(part(B, 3, 3)) == 1  # from now on it is a matter of time
+    await world.revoke()
+    assert world.owner.checkpoints == [False, True]
+    await world.assign()
+    assert await checkpoints(part(A, 5, 5), part(B, 0, 0)) == 3
+    assert world.owner.checkpoints == [False, True, False]
 
 
 async def test_a_backlog_makes_checkpoints_rarer_until_somebody_waits_for_one() -> None:
