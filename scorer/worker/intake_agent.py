@@ -11,6 +11,7 @@ import asyncio
 import logging
 import sys
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ from scorer.worker.intake_dead import IntakeDeadLetters
 from scorer.worker.tracing import PlainDoors, TracedDoors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from faust.types import TP
 
@@ -46,7 +47,18 @@ log = logging.getLogger(__name__)
 
 PENDING_BYTES = 16 << 20
 """Appended and not acknowledged, at most (and a chunk): what a slow log may hold up in memory."""
+LOOK_AGAIN = 1.0
+"""Seconds between looks at the doors while a commit is not answered."""
 EMBEDDED = "embedded"
+
+
+@contextmanager
+def _doors_unseen() -> Iterator[None]:
+    """Without an answer from Kafka the doors are looked at another time."""
+    try:
+        yield
+    except UserError as error:
+        log.warning("the doors could not be looked at: %s", error.message, extra={"reason": error.message})
 
 
 class IntakeOwner(Service):
@@ -229,9 +241,9 @@ class IntakeOwner(Service):
                 text = "not read, and time stands still: %s; run `scorer topics apply`"
                 log.warning(text, names, extra={"door_partitions": names})
 
-    async def _refuse_recreated(self, book: DoorBook) -> None:
+    async def _refuse_recreated(self, book: DoorBook | None) -> None:
         """Offsets of a door that was created again mean other records: coordinates would repeat."""
-        if changed := await self._books.recreated(book):
+        if book is not None and (changed := await self._books.recreated(book)):
             names = ", ".join(self._prefix + door for door in changed)
             raise CannotContinue(f"deleted, or deleted and created again: {names}", new_life(changed))
 
@@ -275,14 +287,21 @@ class IntakeOwner(Service):
             return bool(offsets)
 
     async def _commit(self, offsets: Mapping[TP, OffsetAndMetadata]) -> None:
+        committing = asyncio.ensure_future(self.app.commit_offsets(offsets))
         try:
-            await self.app.commit_offsets(offsets)
+            # To a topic that is gone the client commits again and again, and a rebalance waits for it.
+            while not (await asyncio.wait([committing], timeout=LOOK_AGAIN))[0]:
+                with _doors_unseen():
+                    await self._refuse_recreated(self._book)
+            await committing
         except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError) as error:
             # A process that was frozen, say. Whoever has the doors now repeats what is not committed.
             raise CannotContinue(
                 "the group has given our door partitions away: nothing was heard of this worker for longer"
                 f" than the session timeout ({self.app.settings.session_timeout:g} s)"
             ) from error
+        finally:
+            committing.cancel()
 
     @Service.task
     async def _keep_time(self) -> None:
@@ -303,16 +322,12 @@ class IntakeOwner(Service):
                 self.app.fatal(error)
 
     async def _watch_doors(self) -> None:
-        if self._book is None or not (self._doors or self._unnumbered):
+        if not (self._doors or self._unnumbered):
             return
-        try:
+        with _doors_unseen():
             await self._refuse_recreated(self._book)
             if self._unnumbered:
                 await self._look_for_numbers()
-        except UserError as error:
-            log.warning(
-                "the doors could not be looked at: %s", error.message, extra={"reason": error.message}
-            )
 
     async def _look_for_numbers(self) -> None:
         """Starts on partitions that have got their number since: without one, records have no coordinates."""

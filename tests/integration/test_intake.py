@@ -361,7 +361,8 @@ def test_a_door_created_again_stops_the_worker_until_it_has_a_new_generation(
     for n in range(10):
         publisher.send(PAGE, event(PAGE, id=f"old-{n}"), partition=0)
     publisher.flush()
-    with IntakeProcess(settings, tmp_path) as worker:
+    # What it has read is not committed before the group hears that the topic is gone.
+    with IntakeProcess(settings, tmp_path, SCORER_CHECKPOINT_INTERVAL="60") as worker:
         worker.wait_ready()
         worker.wait_for(lambda: len(ids_in(settings)) == 10)
         delete_topic(settings, PAGE)
