@@ -47,8 +47,6 @@ log = logging.getLogger(__name__)
 
 PENDING_BYTES = 16 << 20
 """Appended and not acknowledged, at most (and a chunk): what a slow log may hold up in memory."""
-LOOK_AGAIN = 1.0
-"""Seconds between looks at the doors while a commit is not answered."""
 EMBEDDED = "embedded"
 
 
@@ -287,21 +285,18 @@ class IntakeOwner(Service):
             return bool(offsets)
 
     async def _commit(self, offsets: Mapping[TP, OffsetAndMetadata]) -> None:
-        committing = asyncio.ensure_future(self.app.commit_offsets(offsets))
         try:
-            # To a topic that is gone the client commits again and again, and a rebalance waits for it.
-            while not (await asyncio.wait([committing], timeout=LOOK_AGAIN))[0]:
-                with _doors_unseen():
-                    await self._refuse_recreated(self._book)
-            await committing
+            await self.app.commit_offsets(offsets, self._look_at_doors)
         except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError) as error:
             # A process that was frozen, say. Whoever has the doors now repeats what is not committed.
             raise CannotContinue(
                 "the group has given our door partitions away: nothing was heard of this worker for longer"
                 f" than the session timeout ({self.app.settings.session_timeout:g} s)"
             ) from error
-        finally:
-            committing.cancel()
+
+    async def _look_at_doors(self) -> None:
+        with _doors_unseen():
+            await self._refuse_recreated(self._book)
 
     @Service.task
     async def _keep_time(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiokafka.errors import (
@@ -16,6 +17,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
+from scorer.errors import CannotContinue, UserError
 from scorer.storage.ports import Bounds, Incoming
 from scorer.storage.topic_reader import TopicReader
 from scorer.wire.cluster import Cluster
@@ -103,7 +105,7 @@ class ScoreKafka:
         log_name = self.full_name(LOG)
         offsets = {TP(log_name, number): OffsetAndMetadata(at, "") for number, at in positions.items()}
         try:
-            await self._app.commit_offsets(offsets)
+            await self._app.commit_offsets(offsets, self._look_at_log)
         except _GROUP_MOVED_ON as error:
             reason = type(error).__name__
             log.info("the group has moved on, its commit stays behind: %s", reason, extra={"reason": reason})
@@ -115,7 +117,16 @@ class ScoreKafka:
             return b""
         name = self.full_name(topic)
         found = await asyncio.to_thread(self._administration().ids, [name])
+        if name not in found:
+            raise CannotContinue(
+                f"{name} is not there: it was deleted while this worker ran",
+                "restore it; without it, delete the changelog and the group's commits to score a new log",
+            )
         return found[name].encode()
+
+    async def _look_at_log(self) -> None:
+        with suppress(UserError):  # Kafka does not answer that either: it is looked another time
+            await self.identity(LOG)
 
     def _administration(self) -> Cluster:
         if self._cluster is None:

@@ -37,7 +37,7 @@ from scorer.worker.owners import OwnersAssignor
 from scorer.worker.supervise import fatal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from aiokafka.structs import OffsetAndMetadata
     from faust.types import TP
@@ -49,6 +49,10 @@ __all__ = ["Chunk", "ChunkOwner", "ChunkedApp", "Fetching"]
 
 TURN = 250
 """Records applied before other tasks have their turn, at least."""
+
+
+NO_ANSWER = 1.0
+"""Seconds that a commit is waited for before it is asked whether its topics are still there."""
 
 
 class OwnerFirst(BootStrategy):
@@ -166,9 +170,21 @@ class ChunkedApp(faust.App):
         found: dict[TP, OffsetAndMetadata] = await self._in_thread("committed", tps)
         return found
 
-    async def commit_offsets(self, offsets: Mapping[TP, OffsetAndMetadata]) -> None:
-        """Raises when the group has moved on without us, or the broker refuses."""
-        await self._in_thread("commit_offsets", offsets)
+    async def commit_offsets(
+        self, offsets: Mapping[TP, OffsetAndMetadata], look: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Raises when the group has moved on without us, or the broker refuses.
+
+        To a topic that is gone the client would commit again and again, and a rebalance waits for it: while
+        there is no answer, ``look`` is awaited from time to time, and what it raises is raised.
+        """
+        committing = asyncio.ensure_future(self._in_thread("commit_offsets", offsets))
+        try:
+            while not (await asyncio.wait([committing], timeout=NO_ANSWER))[0]:
+                await look()
+            await committing
+        finally:
+            committing.cancel()
 
     async def range_of(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
         """Partition -> (first offset, end), as far as the isolation level lets us read."""

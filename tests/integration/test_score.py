@@ -227,6 +227,24 @@ def test_refuses_when_the_changelog_was_deleted(settings: Settings, broker: Brok
     assert "the scores are lost" in refusal(Options(settings), tmp_path)
 
 
+@pytest.mark.parametrize("scoring", [False, True])
+def test_ends_when_the_log_is_deleted(
+    settings: Settings, broker: Broker, tmp_path: Path, scoring: bool
+) -> None:
+    first, second = slices(make_log(29, 400, 10, PARTITIONS), 2)
+    publish(broker, first)
+    name = broker.name(LOG)
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap})
+    with worker(Options(settings), tmp_path) as running:
+        until(lambda: all_scored(broker), [running])
+        if scoring:  # so that there is something to commit
+            publish(broker, second)
+        admin.delete_topics([name])[name].result(20)
+        assert running.ended() == 70
+        assert f"{name} is not there: it was deleted" in running.said
+        assert "Traceback" not in running.said
+
+
 def test_waits_for_its_topics(settings: Settings, tmp_path: Path) -> None:
     with worker(Options(settings), tmp_path) as running:
         until(lambda: "run `scorer topics apply`" in running.said, [running])

@@ -47,7 +47,7 @@ class App:
         commits = self._life.world.doors.commits
         return {tp: commits[tp] for tp in tps if tp in commits}
 
-    async def commit_offsets(self, offsets: Mapping[TP, OffsetAndMetadata]) -> None:
+    async def commit_offsets(self, offsets: Mapping[TP, OffsetAndMetadata], _: object) -> None:
         life = self._life
         await life.gate("before", "door commit")
         if not life.group.counts(life.name, life.known):
