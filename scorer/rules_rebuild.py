@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
     Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
-CACHE: Final = 10_000
-"""Leads kept decoded per partition; all of them are kept encoded."""
+CACHE: Final = 200_000
+"""Leads kept decoded, in all partitions together; all of them are kept encoded."""
 PATIENCE: Final = 600.0
 """Seconds for which leads that never rest are told again, and merges that are under way are waited for."""
 PAUSE: Final = 0.3
@@ -178,7 +178,7 @@ class _Work:
         model = encode_model(past)
         self._rules = encode_record(Rules(1, prepared.fingerprint, model))
         self._bar = bar
-        self._replay = Replay(CACHE)
+        self._replay = Replay(CACHE // max(1, len(starts)))
         self._joined: list[_Joined] = []
         """What the replay may not have come to yet."""
         self._sent: dict[bytes, int] = {}

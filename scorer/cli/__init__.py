@@ -6,6 +6,7 @@ demo, which starts one) ever import Faust.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,8 @@ from scorer.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+GC_THRESHOLDS = (50_000, 50, 1_000)
 
 # name -> (module that has ``command``, its line in ``scorer --help``), in the order of a first day
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -134,6 +137,9 @@ def _complain(message: str, hint: str | None, exit_code: int) -> int:
 
 def main() -> NoReturn:
     """The console script."""
+    # Commands keep up to millions of leads in memory, and the collector would walk them again and again:
+    # a third of a rebuild's time.
+    gc.set_threshold(*GC_THRESHOLDS)
     if os.getpid() == 1:
         # In a container: nothing ends process 1 that it has not asked for. Commands with a clean stop of
         # their own replace this.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import heapq
 import os
 import sys
@@ -72,8 +71,6 @@ def command(
     from scorer.cli.progress import progress
     from scorer.replay import Replay
 
-    # Hundreds of thousands of leads in memory: the collector would walk them again and again.
-    gc.set_threshold(50_000, 50, 1_000)
     replay = Replay()
     with ExitStack() as stack:
         source = stack.enter_context(_open(file, "rb"))
