@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,8 +36,6 @@ from tests.storm.watch import Watch
 
 PREFIX = "storm."
 LOG_PARTITIONS, DOOR_PARTITIONS = 6, 2
-TIMES = 2
-"""How often each kind strikes."""
 TOGETHER = 0.3
 """Chance that the next strike does not wait for recovery."""
 RECOVERS_WITHIN, READY_WITHIN, DRAINS_WITHIN = 120.0, 60.0, 600.0
@@ -100,6 +101,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--rule-changes", type=int, default=8, help="put in force meanwhile (to 20)")
     parser.add_argument("--faults", nargs="*", help=f"only these kinds: {', '.join(KINDS)}")
+    parser.add_argument("--times", type=int, default=2, help="how often each kind strikes")
+    parser.add_argument("--logs", type=Path, help="folder in which the workers' logs stay")
     given = parser.parse_args()
     # So that brokers, workers and proxies end with us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -143,6 +146,7 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
         groups = f"{PREFIX}scorer-intake", f"{PREFIX}scorer-score"
         cleaned = [cluster.data(node) / "cleaner-offset-checkpoint" for node in cluster.node_ids]
         with (
+            kept_logs(workers, given.logs and given.logs / f"{brokers}-{seed}"),
             Crew(workers) as crew,
             Watch(broker, partitions, groups, cleaned) as watch,
             Changing(settings, changes[1:], random.Random(f"{seed} applying")) as changing,
@@ -193,6 +197,18 @@ def storm(given: argparse.Namespace, brokers: int, seed: int) -> Result:
         )
 
 
+@contextmanager
+def kept_logs(workers: list[Worker], folder: Path | None) -> Iterator[None]:
+    """Also those of a run that fails."""
+    try:
+        yield
+    finally:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            for worker in workers:
+                shutil.copyfile(worker.log, folder / f"{worker.name}.log")
+
+
 def prepare(settings: Settings) -> None:
     flags = ("--bootstrap", settings.bootstrap, "--topic-prefix", settings.topic_prefix)
     counts = [f"--partitions={LOG}={LOG_PARTITIONS}", *(f"--partitions={d}={DOOR_PARTITIONS}" for d in DOORS)]
@@ -211,7 +227,7 @@ def strike_all(
     changing: Changing,
 ) -> list[Strike]:
     """Rules change meanwhile, evenly spread over the strikes."""
-    left = list(given.faults or KINDS) * TIMES
+    left = list(given.faults or KINDS) * given.times
     count = len(left)
     field.rng.shuffle(left)
     strikes: list[Strike] = []

@@ -95,7 +95,10 @@ class Worker:
         if process is None:
             return
         process.terminate()
-        code = process.wait(STOP_TIMEOUT)
+        try:
+            code = process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"{self.name} did not stop: {self.last_words()}") from None
         # Told to stop while it is ending with a reason of its own, it may end by that; told so while Python
         # is still starting, by the signal.
         starting = self.log.stat().st_size == self._silent
