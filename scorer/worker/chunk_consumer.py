@@ -228,6 +228,7 @@ class ChunkConsumer(driver.Consumer):
         self._sought.clear()
         self._drop_ahead()
         self._last_fetched = 0
+        self._put_off = PUT_OFF  # never the first after a kill or a rebalance: it has waited for long enough
         self._unread = set(positions)
         self._catching_up = bool(positions)
         self._applied.set()

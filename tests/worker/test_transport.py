@@ -343,17 +343,19 @@ async def test_a_backlog_makes_checkpoints_rarer_until_somebody_waits_for_one() 
     world = World(at_most=2, p0=0)
     await world.assign()
     await world.turn(part(A, 0, 0, 1))
+    await asyncio.sleep(0)
+    assert len(world.owner.checkpoints) == 1  # the first after an assignment waits for nothing
     for _ in range(6):
         await world.consumer.commit()
-    assert len(world.owner.checkpoints) == 2
+    assert len(world.owner.checkpoints) == 3
     world.owner.full.clear()
     waiting = asyncio.create_task(world.turn(part(A, 2, 2)))
     await asyncio.sleep(0)
     for _ in range(3):
         await world.consumer.commit()
-    assert len(world.owner.checkpoints) == 5
+    assert len(world.owner.checkpoints) == 6
     world.owner.full.set()
     await waiting
     for _ in range(3):
         await world.consumer.commit()
-    assert len(world.owner.checkpoints) == 8
+    assert len(world.owner.checkpoints) == 9
