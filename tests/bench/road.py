@@ -186,9 +186,12 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str, every: 
         time.sleep(every)
 
 
-def scored_to_the_end(worker: WorkerProcess, broker: Broker) -> bool:
-    """All of the lead log, as it is now, is scored and durable."""
-    durable = worker.metrics().get("scorer_score_durable_position", {})
+def scored_to_the_end(worker: WorkerProcess, broker: Broker, *others: WorkerProcess) -> bool:
+    """All of the lead log, as it is now, is scored and durable, by one of them or another."""
+    durable: dict[tuple[str, ...], float] = {}
+    for one in (worker, *others):
+        for labels, position in one.metrics().get("scorer_score_durable_position", {}).items():
+            durable[labels] = max(position, durable.get(labels, -1))
     ends = broker.ranges(LOG)
     return all(durable.get((str(number),), -1) >= wanted.end for number, wanted in ends.items())
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from scorer.wire.registry import CHANGELOG, LOG
@@ -51,7 +51,7 @@ class Watch:
         self._log = [(LOG, n) for n in range(partitions[LOG])]
         self._groups = groups
         self._cleaned = cleaned
-        self._admin = self._new_admin()
+        self._connect()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="watch", daemon=True)
         self._moved: dict[tuple[str, int], tuple[float, int]] = {}
@@ -73,8 +73,14 @@ class Watch:
         self._stop.set()
         self._thread.join()
 
-    def _new_admin(self) -> AdminClient:
-        return AdminClient(self._broker.access.librdkafka() | {"log_level": 0})
+    def _connect(self) -> None:
+        access = self._broker.access.librdkafka() | {"log_level": 0}
+        self._admin = AdminClient(access)
+        # Not the admin client's question for a group's offsets: librdkafka ends the process (a null pointer)
+        # where that is answered by a broker that has just ceased to be the group's coordinator.
+        self._members = [
+            Consumer(access | {"group.id": group, "enable.auto.commit": False}) for group in self._groups
+        ]
 
     def now(self) -> Standing:
         """Asked until a broker answers; raises ``KafkaException`` after two minutes."""
@@ -86,7 +92,7 @@ class Watch:
                 if time.monotonic() > deadline:
                     raise
                 # It keeps the leaders' epochs of before a broker was killed, and never learns.
-                self._admin = self._new_admin()
+                self._connect()
                 time.sleep(EVERY)
 
     def _ask(self) -> Standing:
@@ -98,11 +104,10 @@ class Watch:
             (tp.topic[prefix:], tp.partition): found.result(TIMEOUT).offset for tp, found in latest.items()
         }
         commits = {}
-        for group in self._groups:
-            asked = [ConsumerGroupTopicPartitions(group)]
-            answer = self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT)
-            for tp in answer[group].result(TIMEOUT).topic_partitions:
-                commits[tp.topic[prefix:], tp.partition] = tp.offset
+        for member in self._members:
+            for tp in member.committed(self._tps, TIMEOUT):
+                if tp.offset >= 0:
+                    commits[tp.topic[prefix:], tp.partition] = tp.offset
         return Standing(ends, commits)
 
     def until_covered(self, ends: dict[tuple[str, int], int], seconds: float) -> bool:

@@ -20,8 +20,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--events", type=int, default=EVENTS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--faust-seconds", type=float, default=FAUST_SECONDS, help="how long Faust may take")
+    parser.add_argument("--workers", type=int, default=1, help="processes of this worker, in one group")
     options = parser.parse_args(arguments)
-    known = systems(options.faust_seconds)
+    known = systems(options.faust_seconds, options.workers)
     chosen = [system for system in known if not options.names or system.name in options.names]
     unknown = set(options.names) - {system.name for system in known}
     if unknown:

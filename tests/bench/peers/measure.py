@@ -43,7 +43,7 @@ class Measured(NamedTuple):
 
 
 def measure(
-    pid: int,
+    pids: Sequence[int],
     count: Callable[[], int],
     finished: Callable[[int], bool],
     *,
@@ -53,6 +53,7 @@ def measure(
 ) -> Measured:
     """Look on until ``finished(count())``.
 
+    ``pids``: the processes whose time and memory count, with all that they start.
     ``total``: records in the log; ``facts``: the share of them that are events.
     ``every``: seconds between two looks. ``finished`` raises what ends it otherwise: a process that ended,
     a deadline.
@@ -65,8 +66,8 @@ def measure(
         if records and (done or not samples or records > samples[-1].records):
             if not samples:
                 before = ticks()
-            samples.append(Sample(time.monotonic(), records, processor_seconds(pid)))
-        peak = max(peak, peak_mb(pid))
+            samples.append(Sample(time.monotonic(), records, sum(map(processor_seconds, pids))))
+        peak = max(peak, sum(map(peak_mb, pids)))
         if done:
             break
         time.sleep(every)

@@ -125,7 +125,7 @@ class Comparison:
 
             facts = self._task.input.facts / total
             measured = measure(
-                running.process.pid,
+                running.pids,
                 running.count,
                 finished,
                 total=total,

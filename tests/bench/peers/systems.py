@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -25,6 +25,7 @@ from tests.bench.road import PARTITIONS, Child, WorkerProcess, scored_to_the_end
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
 
 COMMIT = 1.0
 """Seconds between two commits, everybody's."""
@@ -44,6 +45,10 @@ class Running(Child):
         progress.create(self._progress)
         told = {"PEER_PROGRESS": str(self._progress)}
         super().__init__(command, environment | told, folder / "peer.log", folder)
+
+    @property
+    def pids(self) -> list[int]:
+        return [self.process.pid]
 
     def count(self) -> int:
         return progress.read(self._progress)
@@ -84,25 +89,49 @@ class RunningFaust(Running):
         self.kill()  # all is acknowledged, and it waits to be ended
 
 
-class RunningWorker(WorkerProcess):
-    """The worker, with the same face."""
+class RunningWorkers:
+    """The worker, with the same face: one process, or several that share the partitions."""
 
     every = 0.25
     """Looking at its metrics costs the worker some milliseconds of its own."""
 
-    def __init__(self, where: Round, folder: Path, checkpoint: float) -> None:
-        super().__init__(where.settings, folder, "--only", "score", checkpoint=checkpoint)
+    def __init__(self, where: Round, folder: Path, checkpoint: float, count: int) -> None:
         self._broker = where.broker
+        self._workers = [
+            WorkerProcess(where.settings, folder / str(number), "--only", "score", checkpoint=checkpoint)
+            for number in range(count)
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for worker in self._workers:
+            worker.__exit__(exc_type, exc, traceback)
+
+    @property
+    def pids(self) -> list[int]:
+        return [worker.process.pid for worker in self._workers]
 
     def count(self) -> int:
         """Moves once per checkpoint and partition, when that is durable."""
-        return int(self.total("scorer_score_records_total"))
+        return sum(int(worker.total("scorer_score_records_total")) for worker in self._workers)
 
     def check(self) -> None:
-        """``count`` raises where the process has ended."""
+        """``count`` raises where a process has ended."""
 
     def settle(self) -> None:
-        wait_until(lambda: scored_to_the_end(self, self._broker), STOPPING, "all is durable")
+        first, *others = self._workers
+        wait_until(lambda: scored_to_the_end(first, self._broker, *others), STOPPING, "all is durable")
+
+    def stop(self) -> None:
+        for worker in self._workers:
+            worker.stop()
 
 
 @dataclass(frozen=True)
@@ -188,16 +217,19 @@ class Worker:
     label: str
     checkpoint: float
     """Seconds; a worker with a backlog takes three times as long."""
+    count: int = 1
+    """Processes, each a worker of the same group."""
     restores: bool = True
 
     def prepare(self, where: Round) -> None:
         """Its topics are the registry's, made with the log."""
 
-    def start(self, where: Round, folder: Path, wanted: int) -> RunningWorker:
-        return RunningWorker(where, folder, self.checkpoint)
+    def start(self, where: Round, folder: Path, wanted: int) -> RunningWorkers:
+        return RunningWorkers(where, folder, self.checkpoint, self.count)
 
     def wipe(self, folder: Path) -> None:
-        shutil.rmtree(folder / "data")
+        for number in range(self.count):
+            shutil.rmtree(folder / str(number) / "data")
 
     def answers(self, where: Round) -> dict[str, Answer]:
         found = states.of_worker(where.broker)
@@ -221,10 +253,11 @@ def _python(module: str, python: Callable[[], str] = lambda: sys.executable) -> 
     return lambda: [python(), "-m", f"tests.bench.peers.{module}"]
 
 
-def systems(faust_seconds: float) -> list[System]:
-    """All of them. ``faust_seconds``: how long Faust may take."""
+def systems(faust_seconds: float, workers: int) -> list[System]:
+    """All of them. ``faust_seconds``: how long Faust may take. ``workers``: processes of ours."""
+    label = "this worker" if workers == 1 else f"{workers} of this worker"
     return [
-        Worker("scorer", "this worker", checkpoint=COMMIT / 3),
+        Worker("scorer", label, checkpoint=COMMIT / 3, count=workers),
         Peer(
             "streams",
             "Kafka Streams",
